@@ -1,0 +1,3 @@
+"""Impasto: neural style transfer as a service. Importing this package never imports torch."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,225 @@
+"""A bundle: a directory with one transformer and the style codes that it paints.
+
+    bundle.json               the manifest: everything below, and the SHA-256 of every other file
+    transformer.onnx          the graph; its weights lie in
+    transformer.safetensors   which the graph refers to as external data, so that they are stored once
+    styles.safetensors        style id -> [D], and `identity`
+    styles/<id>.jpg, .md      thumbnail and model card of each style
+
+Reading one verifies every digest, opens no pickle and fetches no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from impasto.codes import GATE_CHANNELS, Codes
+from impasto.errors import BundleError, StyleNotFound
+
+FORMAT_VERSION = 1
+MANIFEST = "bundle.json"
+GRAPH = "transformer.onnx"
+WEIGHTS = "transformer.safetensors"
+CODES = "styles.safetensors"
+IDENTITY = "identity"
+STARTER = Path(__file__).parent / "bundles" / "starter"
+"""The bundle that comes with Impasto."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class StyleInfo:
+    """What is known of a style.
+
+    Attributes:
+        id: lower case, digits and hyphens; unique in its bundle.
+        title, artist, year: of the painting; empty where unknown.
+        thumbnail: JPEG of the painting.
+        card: the model card, Markdown.
+    """
+
+    id: str
+    title: str = ""
+    artist: str = ""
+    year: str = ""
+    thumbnail: bytes = b""
+    card: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that has been read and verified.
+
+    Attributes:
+        path: its directory.
+        name: lower case, digits and hyphens.
+        version: as its maker numbers it.
+        transformer: hex digest of graph and weights; codes belong to exactly this transformer.
+        size_multiple: heights and widths must be multiples of this many px.
+        styles: id -> what is known of it, sorted by id.
+        codes: id -> [D].
+        identity: [D], the code that returns the photo.
+        manifest: all of bundle.json.
+    """
+
+    path: Path
+    name: str
+    version: str
+    transformer: str
+    size_multiple: int
+    styles: Mapping[str, StyleInfo]
+    codes: Mapping[str, Codes]
+    identity: Codes
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def graph(self) -> Path:
+        return self.path / GRAPH
+
+    def code(self, style: str) -> Codes:
+        """Return a style's code [D], or raise StyleNotFound."""
+        if style not in self.codes:
+            raise StyleNotFound(style, self.codes)
+        return self.codes[style]
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a bundle and verify it.
+
+    Raises:
+        BundleError: a file is missing, was altered, is in a format unknown to this version, or makes no sense; says which.
+    """
+    manifest = _read_manifest(path)
+    contents = _verified_contents(path, manifest)
+    try:
+        return _assemble(path, manifest, contents)
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise BundleError(f"{path}: {MANIFEST} or {CODES} makes no sense: {type(error).__name__}: {error}") from error
+
+
+def write_bundle(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle, read it back and return it; an older bundle at `path` is replaced whole.
+
+    Args:
+        path: its directory, made if need be.
+        manifest: bundle.json without `format_version` and `files`, which are added.
+        files: every other file's name, relative to `path`, and contents.
+
+    Raises:
+        BundleError: it could not be written, or what was written is no valid bundle; an older one is untouched.
+    """
+    digests = {name: sha256(data) for name, data in files.items()}
+    complete = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        for name, data in {**files, MANIFEST: (json.dumps(complete, indent=2) + "\n").encode()}.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(data)
+        load_bundle(draft)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.rename(path)
+    except OSError as error:
+        raise BundleError(f"could not write the bundle {path}: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return load_bundle(path)
+
+
+def transformer_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest that stands for graph and weights, from the digests of the files."""
+    return hashlib.sha256(f"{digests[GRAPH]} {digests[WEIGHTS]}".encode()).hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except OSError as error:
+        raise BundleError(f"{path} is no bundle: cannot read {MANIFEST}: {error.strerror}") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: {MANIFEST} is no JSON: {error}") from error
+    found = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if found != FORMAT_VERSION:
+        raise BundleError(f"{path} has format version {found!r}; this Impasto reads {FORMAT_VERSION}; export it again")
+    return dict(manifest)
+
+
+def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
+    """Return every file of the bundle by its name, each as the manifest says it was made."""
+    digests = manifest.get("files")
+    if not isinstance(digests, dict) or not {GRAPH, WEIGHTS, CODES} <= digests.keys():
+        raise BundleError(f"{path}: {MANIFEST} does not list {GRAPH}, {WEIGHTS} and {CODES}; export it again")
+    contents = {}
+    for name, digest in digests.items():
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise BundleError(f"{path}: {MANIFEST} lists {name!r}, which lies outside the bundle")
+        try:
+            data = (path / name).read_bytes()
+        except OSError as error:
+            raise BundleError(f"{path}: cannot read {name}: {error.strerror}; copy the bundle again") from error
+        if sha256(data) != digest:
+            raise BundleError(
+                f"{path}: {name} has SHA-256 {sha256(data)[:12]}..., not {str(digest)[:12]}... as {MANIFEST} says; "
+                "it was altered or copied in part"
+            )
+        contents[name] = data
+    return contents
+
+
+def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
+    codes = {name: _checked_code(path, name, code, manifest) for name, code in load_tensors(contents[CODES]).items()}
+    identity = codes.pop(IDENTITY)
+    styles = {}
+    for entry in sorted(manifest["styles"], key=lambda entry: entry["id"]):
+        style = entry["id"]
+        styles[style] = StyleInfo(
+            id=style,
+            title=entry.get("title", ""),
+            artist=entry.get("artist", ""),
+            year=entry.get("year", ""),
+            thumbnail=contents[f"styles/{style}.jpg"],
+            card=contents[f"styles/{style}.md"].decode(),
+        )
+    if not styles or styles.keys() != codes.keys():
+        raise ValueError(f"the styles listed, {sorted(styles)}, are not those with codes, {sorted(codes)}")
+    for name in (manifest["name"], *styles):
+        if not _ID.fullmatch(name):
+            raise ValueError(f"{name!r} is no id: lower case letters, digits and hyphens")
+    return Bundle(
+        path=path,
+        name=manifest["name"],
+        version=str(manifest["version"]),
+        transformer=transformer_digest(manifest["files"]),
+        size_multiple=int(manifest["size_multiple"]),
+        styles=styles,
+        codes=codes,
+        identity=identity,
+        manifest=manifest,
+    )
+
+
+def _checked_code(path: Path, name: str, code: Any, manifest: dict[str, Any]) -> Codes:
+    size = manifest["code_size"]
+    if code.shape != (size,) or code.dtype != np.float32 or size <= 2 * GATE_CHANNELS:
+        raise ValueError(f"the code {name!r} is {code.dtype} {code.shape}, not float32 ({size},)")
+    if not math.isfinite(float(np.abs(code).sum())):
+        raise ValueError(f"the code {name!r} holds numbers that are not finite")
+    return np.asarray(code, dtype=np.float32)

@@ -1,0 +1,166 @@
+"""Engines on ONNX Runtime: CUDA, else OpenVINO, else the plain CPU."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto.bundle import Bundle
+from impasto.codes import Codes
+from impasto.engine.base import Provider
+from impasto.errors import EngineError, MissingDependency
+from impasto.images import Planes
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+IMAGE, STYLE, PAINTED = "image", "style", "painted"
+"""The graph's inputs [N, 3, H, W] and [N, D], and its output [N, 3, H, W]."""
+
+_OPENVINO_LIBRARY = "impasto-openvino"
+_ERRORS_ONLY = 3  # ONNX Runtime's severity scale
+_register_once = Lock()
+
+
+def available_providers() -> list[Provider]:
+    """Return the providers that this installation and machine have, fastest first.
+
+    Raises:
+        MissingDependency: ONNX Runtime is not installed.
+        EngineError: two of its distributions are, and overwrite each other's files.
+    """
+    ort = _runtime()
+    found = [Provider.CPU]
+    if _openvino_device(ort) is not None:
+        found.insert(0, Provider.OPENVINO)
+    if "CUDAExecutionProvider" in ort.get_available_providers() and _cuda_device_present():
+        found.insert(0, Provider.CUDA)
+    return found
+
+
+def open_engine(bundle: Bundle, *, provider: Provider | None = None, threads: int = 0) -> OnnxEngine:
+    """Return an engine for a bundle's transformer.
+
+    Args:
+        bundle: whose transformer to run.
+        provider: where; by default the fastest that there is.
+        threads: for one run on a CPU; 0 lets the runtime take every core.
+
+    Raises:
+        MissingDependency: ONNX Runtime is not installed.
+        EngineError: the provider is not there, or cannot run this transformer.
+    """
+    available = available_providers()
+    chosen = provider or available[0]
+    if chosen not in available:
+        names = ", ".join(item.value for item in available)
+        raise EngineError(f"provider {chosen.value!r} is not available here; available: {names}")
+    return OnnxEngine(bundle, chosen, threads)
+
+
+class OnnxEngine:
+    """One ONNX Runtime session.
+
+    Attributes:
+        provider: where it computes.
+    """
+
+    def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
+        ort = _runtime()
+        self.provider = provider
+        options = _session_options(ort, threads)
+        providers = _place(ort, provider, options)
+        try:
+            self._session = ort.InferenceSession(bundle.graph, options, providers=providers)
+        except Exception as error:  # the runtime raises classes of its own, without a common one
+            raise EngineError(f"{provider.value} cannot run {bundle.graph}: {error}") from error
+        self._run_options = _run_options(ort, provider)
+
+    @property
+    def name(self) -> str:
+        return self.provider.value
+
+    def run(self, images: Planes, codes: Codes) -> Planes:
+        try:
+            (painted,) = self._session.run([PAINTED], {IMAGE: images, STYLE: codes}, self._run_options)
+        except Exception as error:
+            raise EngineError(f"{self.name} failed on a batch of {images.shape}: {error}") from error
+        return np.asarray(painted, dtype=np.float32)
+
+
+def _runtime() -> Any:
+    """Import ONNX Runtime, or say how to install or mend it."""
+    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+        raise EngineError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; run: "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'impasto[cpu]' or 'impasto[cuda]'"
+        )
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependency("onnxruntime", "cpu") from error
+    return onnxruntime
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _session_options(ort: Any, threads: int) -> onnxruntime.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    # Threads that spin between requests take the cores from decoding and encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _place(ort: Any, provider: Provider, options: onnxruntime.SessionOptions) -> list[Any] | None:
+    """Choose the device: return what InferenceSession takes as `providers`, or set it in the options."""
+    match provider:
+        case Provider.CUDA:
+            # EXHAUSTIVE would tune again for every new shape, for hundreds of ms.
+            return [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"})]
+        case Provider.OPENVINO:
+            options.add_provider_for_devices([_openvino_device(ort)], {})
+            return None
+        case Provider.CPU:
+            return ["CPUExecutionProvider"]
+
+
+def _run_options(ort: Any, provider: Provider) -> onnxruntime.RunOptions:
+    options = ort.RunOptions()
+    if provider is Provider.CPU:
+        # Without it the memory of the largest picture is kept for good.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+def _openvino_device(ort: Any) -> Any | None:
+    """Return OpenVINO's own CPU device (not the one of its AUTO plugin), registering the plugin once a process."""
+    try:
+        import onnxruntime_ep_openvino as plugin
+    except ImportError:
+        return None
+    with _register_once:
+        if not _devices(ort, plugin):
+            ort.register_execution_provider_library(_OPENVINO_LIBRARY, plugin.get_library_path())
+    devices = _devices(ort, plugin)
+    return devices[0] if devices else None
+
+
+def _devices(ort: Any, plugin: Any) -> list[Any]:
+    cpu = ort.OrtHardwareDeviceType.CPU
+    return [d for d in ort.get_ep_devices() if d.ep_name == plugin.get_ep_name() and d.device.type == cpu]
+
+
+def _cuda_device_present() -> bool:
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")  # noqa: PTH110

@@ -1,0 +1,90 @@
+"""Every error that Impasto raises on purpose.
+
+    ImpastoError
+    ├── InvalidInput            the caller's value is wrong; `field` names it
+    │   ├── UnreadableImage     bytes that are no picture, or a broken one
+    │   └── ImageTooLarge       more pixels than the limit, or a side out of range
+    ├── StyleNotFound           no such style; lists what exists
+    ├── BundleError             a bundle that cannot be trusted or read
+    ├── CheckpointError         a checkpoint that cannot be read, or written
+    ├── EngineError             no usable runtime, or a failed run
+    ├── MissingDependency       an extra is not installed; names it
+    └── WeightsNotFound         the perception's weights cannot be had
+
+They know nothing of gRPC: the server maps them to status codes in one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ImpastoError(Exception):
+    """The root of all errors that are raised on purpose."""
+
+
+class InvalidInput(ImpastoError, ValueError):
+    """A value that the caller gave is not allowed.
+
+    Attributes:
+        field: the name of the value, as the caller knows it.
+        reason: what was given, what is allowed, what to do.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class UnreadableImage(InvalidInput):
+    """The bytes are empty, are no supported picture, or are a damaged one."""
+
+
+class ImageTooLarge(InvalidInput):
+    """The picture has more pixels than allowed; found from its header."""
+
+
+class StyleNotFound(ImpastoError, LookupError):
+    """No style has this id.
+
+    Attributes:
+        style: the id that was asked for.
+        available: the ids that exist, sorted.
+    """
+
+    def __init__(self, style: str, available: Iterable[str]) -> None:
+        self.style = style
+        self.available = sorted(available)
+        near = get_close_matches(style, self.available, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"no style {style!r}{hint} Available: {', '.join(self.available)}")
+
+
+class BundleError(ImpastoError):
+    """A bundle is missing a file, was altered, or has an unknown format."""
+
+
+class CheckpointError(ImpastoError):
+    """A checkpoint cannot be read, or could not be written."""
+
+
+class EngineError(ImpastoError):
+    """No usable runtime for this machine, or a run that failed."""
+
+
+class MissingDependency(ImpastoError, ImportError):
+    """An optional dependency is absent.
+
+    Attributes:
+        extra: the extra of the distribution that brings it.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module} is not installed; run: pip install 'impasto[{extra}]'")
+        self.extra = extra
+
+
+class WeightsNotFound(ImpastoError):
+    """The perception's weights are neither given nor downloadable."""

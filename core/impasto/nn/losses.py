@@ -1,0 +1,65 @@
+"""Content, style and smoothness as numbers that mean the same on every backbone, layer and size.
+
+The terms are Gatys et al. 2016's (equations 1, 3, 4), with one departure: each layer's squared error is divided by the
+squared norm of its target. VGG-19 exists with activations 50 times apart in scale, and its layers differ as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+CONTENT_LAYERS = ("relu4_2",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def gram(features: Tensor) -> Tensor:
+    """Return the Gram matrix of each picture's features over their number of positions, in fp32.
+
+    Gatys et al. 2016, equation 3. [N, C, H, W] -> [N, C, C].
+    """
+    flat = features.float().flatten(2)
+    with torch.autocast(features.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Return sum (value - target)^2 / sum target^2 of each picture, in fp32: [N, ...] -> [N].
+
+    `target` may have N = 1 and then serves all.
+    """
+    value, target = value.float().flatten(1), target.float().flatten(1)
+    return (value - target).square().sum(1) / target.square().sum(1).clamp_min(1e-12)
+
+
+def content_loss(features: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean over layers of the features' relative error: [N].
+
+    Args:
+        features: layer -> [N, C, H, W] of the painted picture.
+        targets: layer -> [N, C, H, W] of the photo; its layers are the ones that count.
+    """
+    return torch.stack([relative_error(features[name], targets[name]) for name in targets]).mean(0)
+
+
+def style_loss(features: Mapping[str, Tensor], grams: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean over layers of the Gram matrices' relative error: [N].
+
+    Args:
+        features: layer -> [N, C, H, W] of the painted picture.
+        grams: layer -> [N or 1, C, C] of the painting; its layers are the ones that count.
+    """
+    return torch.stack([relative_error(gram(features[name]), grams[name]) for name in grams]).mean(0)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Return the mean squared difference of neighbouring pixels: [N, 3, H, W] -> [N].
+
+    Mahendran & Vedaldi 2015, equation 5, with beta = 2.
+    """
+    image = image.float()
+    down = (image[:, :, 1:, :] - image[:, :, :-1, :]).square().mean((1, 2, 3))
+    right = (image[:, :, :, 1:] - image[:, :, :, :-1]).square().mean((1, 2, 3))
+    return down + right

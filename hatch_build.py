@@ -1,0 +1,35 @@
+"""Build hook: generate the Python stubs of our own protos into `core/impasto/v1`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PROTOS = ("impasto/v1/stylizer.proto",)
+
+
+class StubsHook(BuildHookInterface[Any]):
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        generate(Path(self.root))
+        build_data["artifacts"].append("core/impasto/v1/*")
+
+
+def generate(root: Path) -> None:
+    """Write `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py` of every proto."""
+    import grpc_tools
+    from google.api import field_behavior_pb2
+    from grpc_tools import protoc
+
+    out = root / "core"
+    (out / "impasto" / "v1").mkdir(parents=True, exist_ok=True)
+    (out / "impasto" / "v1" / "__init__.py").write_text('"""Generated from proto/impasto/v1; not to be edited."""\n')
+    well_known = Path(grpc_tools.__file__).parent / "_proto"
+    google_apis = Path(field_behavior_pb2.__file__).parents[2]
+    includes = [root / "proto", well_known, google_apis]
+    arguments = [f"-I{path}" for path in includes]
+    arguments += [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
+    status = protoc.main(["protoc", *arguments, *PROTOS])
+    if status:
+        raise RuntimeError(f"protoc ended with status {status}")

@@ -1,0 +1,47 @@
+"""Small things that tests build from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from impasto import images
+from impasto.bundle import CODES, GRAPH, IDENTITY, WEIGHTS, Bundle, write_bundle
+from impasto.codes import Codes
+
+CODE_SIZE = 10
+
+
+def gradient(width: int = 64, height: int = 48) -> images.Pixels:
+    """Return a picture [height, width, 3] in which every pixel differs from its neighbours."""
+    y, x = np.mgrid[0:height, 0:width]
+    channels = (x * 255 / max(1, width - 1), y * 255 / max(1, height - 1), (x + y) * 255 / max(1, width + height - 2))
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def code(a: float, b: float) -> Codes:
+    """Return a code [CODE_SIZE] with this gate."""
+    return np.asarray([0] * (CODE_SIZE - 6) + [a] * 3 + [b] * 3, dtype=np.float32)
+
+
+def fake_bundle(path: Path, *styles: str, name: str = "test") -> Bundle:
+    """Write a bundle whose graph no runtime reads; a FakeEngine paints its styles as the photo's negative."""
+    styles = styles or ("ink", "gold")
+    manifest = {
+        "name": name,
+        "version": "1",
+        "code_size": CODE_SIZE,
+        "size_multiple": 4,
+        "styles": [{"id": style, "title": style.title(), "artist": "A. Painter", "year": "1889"} for style in styles],
+    }
+    thumbnail = images.encode(gradient(32, 24))
+    files = {
+        GRAPH: b"graph of " + name.encode(),
+        WEIGHTS: save({"weight": np.zeros(1, np.float32)}),
+        CODES: save({IDENTITY: code(1, 0), **{style: code(0, 1) for style in styles}}),
+        **{f"styles/{style}.jpg": thumbnail for style in styles},
+        **{f"styles/{style}.md": f"# {style}\n".encode() for style in styles},
+    }
+    return write_bundle(path, manifest, files)

@@ -1,0 +1,1 @@
+"""Photos and paintings in, a checkpoint out."""

@@ -1,0 +1,187 @@
+"""`impasto-train`: learn a painting's style from a folder of photos."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from impasto import images
+from impasto.errors import CheckpointError, ImpastoError, InvalidInput
+from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
+from impasto.nn.perception import WEIGHTS_VARIABLE, load_perception
+from impasto.sheets import contact_sheet
+from impasto_trainer.paintings import Painting
+from impasto_trainer.photos import PhotoCrops, find_photos
+from impasto_trainer.recipe import Recipe
+from impasto_trainer.training import CHECKPOINT_FILE, LossLog, Progress, Training
+
+_COMPILE_PAYS = 1500  # steps; compiling takes a minute or two and then saves a tenth of each step on a CPU
+_LOG_EVERY = 50  # steps
+_SHEET_PHOTOS = 4
+_SHEET_SIDE = 512  # px, long side of a validation photo
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        train(options)
+    except ImpastoError as error:
+        print(f"impasto-train: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("impasto-train: interrupted; go on with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train(options: argparse.Namespace) -> None:
+    """Check everything, then train, saving as it goes."""
+    earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
+    recipe = _recipe(options, earlier)
+    training_photos, validation_photos = _split(options)
+    paintings = _paintings(options.painting)
+    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights)
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    training = Training(recipe, crops, paintings, perception, device=device, compile=_compile(options, recipe))
+    if earlier:
+        training.restore(earlier)
+    _loop(training, options, validation_photos)
+    save(training, options.out, final=True)
+    print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
+
+
+def _loop(training: Training, options: argparse.Namespace, validation: list[images.Pixels]) -> None:
+    log = LossLog(options.out / "losses.jsonl", _LOG_EVERY)
+    with tqdm(total=training.recipe.steps, initial=training.step, unit="step", dynamic_ncols=True) as bar:
+
+        def on_step(progress: Progress) -> None:
+            log.add(progress)
+            bar.set_postfix(
+                content=f"{progress.content:.3f}",
+                style=f"{progress.style:.3f}",
+                tv=f"{progress.tv:.4f}",
+                skipped=progress.unreadable,
+                refresh=False,
+            )
+            bar.update()
+            if progress.step % options.save_every == 0:
+                save(training, options.out)
+            if progress.step % options.sheet_every == 0 or progress.step == training.recipe.steps:
+                _sheet(training, validation, options.out / f"sheet-{progress.step:06d}.png")
+
+        training.run(options.workers, on_step)
+
+
+def save(training: Training, out: Path, *, final: bool = False) -> None:
+    """Write the checkpoint. On the way a failure is told and training goes on; at the end it is an error."""
+    try:
+        training.checkpoint().save(out / CHECKPOINT_FILE)
+    except CheckpointError as error:
+        if final:
+            raise
+        tqdm.write(f"warning: {error}; training goes on and tries again", file=sys.stderr)
+
+
+def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
+    rows = [[painting.at_size(256) for painting in training.paintings]]
+    for photo in photos:
+        planes = torch.from_numpy(images.to_planes(photo))
+        painted = [training.paint(planes, index) for index in range(len(training.paintings))]
+        rows.append([photo, *(images.to_pixels(picture.numpy()) for picture in painted)])
+    rows[0].insert(0, photos[0])
+    labels = ["photo", *(painting.style for painting in training.paintings)]
+    path.write_bytes(
+        images.encode(
+            contact_sheet(rows[1:] if len(rows) > 1 else rows, labels, cell=_SHEET_SIDE), format=images.Format.PNG
+        )
+    )
+
+
+def _split(options: argparse.Namespace) -> tuple[list[Path], list[images.Pixels]]:
+    """Return the photos to train on, and a few decoded ones that training never sees."""
+    photos = find_photos(options.photos)
+    if options.validation:
+        held_out = find_photos(options.validation)[:_SHEET_PHOTOS]
+    elif len(photos) > _SHEET_PHOTOS:
+        photos, held_out = photos[:-_SHEET_PHOTOS], photos[-_SHEET_PHOTOS:]
+    else:
+        held_out = photos
+    decoded = (images.decode(path.read_bytes(), field=f"validation photo {path.name}") for path in held_out)
+    return photos, [_sheet_size(photo) for photo in decoded]
+
+
+def _sheet_size(photo: images.Pixels) -> images.Pixels:
+    height, width = photo.shape[:2]
+    width, height = images.fit(width, height, _SHEET_SIDE)
+    return images.resize(photo, width // 4 * 4, height // 4 * 4)
+
+
+def _paintings(paths: list[Path]) -> list[Painting]:
+    paintings = [Painting.read(path) for path in paths]
+    styles = [painting.style for painting in paintings]
+    for painting in paintings:
+        if styles.count(painting.style) > 1:
+            raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
+    return paintings
+
+
+def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
+    """Return the recipe: what is given, over what the resumed training had, over the defaults."""
+    base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
+    given = {item.name: getattr(options, item.name) for item in fields(Recipe) if hasattr(options, item.name)}
+    return replace(base, **given)
+
+
+def _compile(options: argparse.Namespace, recipe: Recipe) -> bool:
+    return options.compile == "on" or (options.compile == "auto" and recipe.steps >= _COMPILE_PAYS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="impasto-train", description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
+    parser.add_argument("--painting", type=Path, required=True, nargs="+", metavar="FILE", help="one style each")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, sheets and losses go here")
+    parser.add_argument(
+        "--validation", type=Path, metavar="DIR", help="photos for the sheets [the last few of --photos]"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
+    parser.add_argument(
+        "--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19, safetensors [${WEIGHTS_VARIABLE}, torchvision's]"
+    )
+    parser.add_argument("--device", help="cuda or cpu [cuda where there is one]")
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile [%(default)s]")
+    parser.add_argument(
+        "--workers", type=int, default=min(4, os.cpu_count() or 1), help="loader processes [%(default)s]"
+    )
+    parser.add_argument("--save-every", type=int, default=250, metavar="STEPS", help="[%(default)s]")
+    parser.add_argument("--sheet-every", type=int, default=500, metavar="STEPS", help="[%(default)s]")
+    recipe = parser.add_argument_group("recipe")
+    for item in fields(Recipe):
+        _add_recipe_option(recipe, item)
+    return parser
+
+
+def _add_recipe_option(group: Any, item: Field[Any]) -> None:
+    assert item.default is not MISSING
+    group.add_argument(
+        f"--{item.name.replace('_', '-')}",
+        type=type(item.default),
+        default=argparse.SUPPRESS,
+        help=f"{item.metadata['help']} [{item.default}]",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Paintings: what a style is learnt from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.errors import InvalidInput
+from impasto.nn.losses import STYLE_LAYERS, gram
+from impasto.nn.perception import Perception
+
+_THUMBNAIL = 384  # px, long side
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A painting and the id of the style that is learnt from it.
+
+    Attributes:
+        style: the style's id: the file's name in lower case, words joined by hyphens.
+        file: the file's name.
+        sha256: hex digest of the file.
+        pixels: [H, W, 3].
+    """
+
+    style: str
+    file: str
+    sha256: str
+    pixels: images.Pixels
+
+    @classmethod
+    def read(cls, path: Path) -> Painting:
+        """Read a painting.
+
+        Raises:
+            InvalidInput: no such file, or no picture that can be read.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InvalidInput("painting", f"cannot read {path}: {error.strerror}") from error
+        pixels = images.decode(data, field=f"painting {path.name}")
+        return cls(style_id(path), path.name, hashlib.sha256(data).hexdigest(), pixels)
+
+    def at_size(self, shorter: int) -> images.Pixels:
+        """Return the painting with its shorter side at this many px."""
+        height, width = self.pixels.shape[:2]
+        return images.resize(
+            self.pixels, *images.fit(width, height, round(shorter * max(width, height) / min(width, height)))
+        )
+
+    def thumbnail(self) -> bytes:
+        height, width = self.pixels.shape[:2]
+        return images.encode(images.resize(self.pixels, *images.fit(width, height, _THUMBNAIL)), quality=85)
+
+
+def style_id(path: Path) -> str:
+    """Return the style id that a painting's file name gives: `The_Scream.jpg` -> `the-scream`."""
+    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "style"
+
+
+def style_grams(
+    paintings: list[Painting], size: int, perception: Perception, device: torch.device
+) -> dict[str, Tensor]:
+    """Return the style targets: layer -> [S, C, C], one Gram matrix a painting."""
+    grams: dict[str, list[Tensor]] = {layer: [] for layer in STYLE_LAYERS}
+    for painting in paintings:
+        image = torch.from_numpy(images.to_planes(painting.at_size(size))).to(device)
+        with torch.no_grad():
+            for layer, features in perception(image, STYLE_LAYERS).items():
+                grams[layer].append(gram(features))
+    return {layer: torch.cat(values) for layer, values in grams.items()}

@@ -1,0 +1,128 @@
+"""Training photos: found, cropped, varied, and made in processes of their own so that no step waits for them."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from impasto import images
+from impasto.errors import InvalidInput
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+LARGEST_ZOOM = 1.6  # a crop covers the photo at most at this many crops a shorter side, where the photo has the pixels
+_JITTER = 0.25  # brightness, contrast and saturation vary by this share
+_MAX_MISSES = 64  # unreadable photos in a row before the folder is given up
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Return the pictures under `folder`, sorted by path.
+
+    Raises:
+        InvalidInput: no such folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise InvalidInput("photos", f"{folder} is no folder; give one that holds JPEG, PNG or WebP pictures")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise InvalidInput("photos", f"{folder} holds no picture ending in {', '.join(sorted(SUFFIXES))}")
+    return found
+
+
+class PhotoCrops(Dataset[Tensor]):
+    """Crop k of an endless sequence that the seed fixes: [3, crop, crop], RGB in 0..1.
+
+    Crop k depends on k and the seed alone, so any process can make it and a resumed training goes on where it stopped.
+
+    Attributes:
+        unreadable: how many times a photo could not be decoded and the next one took its place.
+    """
+
+    def __init__(self, photos: list[Path], crop: int, *, flat_share: float = 0.0, seed: int = 0) -> None:
+        self.photos = photos
+        self.crop = crop
+        self.flat_share = flat_share
+        self.seed = seed
+        self._unreadable = multiprocessing.get_context("spawn").Value(ctypes.c_long, 0)
+
+    @property
+    def unreadable(self) -> int:
+        return int(self._unreadable.value)
+
+    def __getitem__(self, k: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, k))
+        if rng.random() < self.flat_share:
+            return _to_tensor(flat_picture(self.crop, rng))
+        return _to_tensor(self._vary(self._photo(k), rng))
+
+    def _photo(self, k: int) -> Image.Image:
+        for miss in range(_MAX_MISSES):
+            path = self.photos[self._place(k + miss)]
+            try:
+                return Image.fromarray(images.decode(path.read_bytes(), field=path.name))
+            except (InvalidInput, OSError) as error:
+                with self._unreadable.get_lock():
+                    self._unreadable.value += 1
+                warnings.warn(f"skipped: {error}", stacklevel=2)
+        raise InvalidInput("photos", f"{_MAX_MISSES} photos in a row could not be read, last {path}")
+
+    def _place(self, k: int) -> int:
+        epoch, place = divmod(k, len(self.photos))
+        return int(np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.photos))[place])
+
+    def _vary(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
+        shorter = min(photo.size)
+        longest = max(self.crop, min(shorter, round(LARGEST_ZOOM * self.crop)))
+        scale = rng.integers(self.crop, longest + 1) / shorter
+        width, height = (max(self.crop, round(side * scale)) for side in photo.size)
+        left, top = rng.integers(width - self.crop + 1), rng.integers(height - self.crop + 1)
+        box = (left / scale, top / scale, (left + self.crop) / scale, (top + self.crop) / scale)
+        box = (box[0], box[1], min(box[2], photo.width), min(box[3], photo.height))
+        crop = photo.resize((self.crop, self.crop), Image.Resampling.LANCZOS, box=box)
+        if rng.random() < 0.5:
+            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+            crop = enhance(crop).enhance(float(rng.uniform(1 - _JITTER, 1 + _JITTER)))
+        return crop
+
+
+def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
+    """Return a picture with little in it: one colour or a gradient of two, often dark, with a trace of noise.
+
+    Instance norm amplifies whatever is left when a picture holds nothing; only training on such pictures calms it.
+    """
+    corners = rng.uniform(0, rng.choice([0.15, 1.0]), size=(2, 3))
+    if rng.random() < 0.5:
+        corners[1] = corners[0]
+    ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
+    pixels = corners[0] * (1 - ramp) + corners[1] * ramp
+    pixels = np.rot90(pixels, rng.integers(4))
+    noise = rng.normal(0, rng.uniform(0, 2 / 255), size=pixels.shape)
+    return Image.fromarray(np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
+
+
+def loader(dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int) -> Iterator[Tensor]:
+    """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes."""
+    return iter(
+        DataLoader(
+            dataset,
+            batch_size=batch,
+            sampler=range(first * batch, last * batch),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            multiprocessing_context="spawn" if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+    )
+
+
+def _to_tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(images.to_planes(np.asarray(image))[0])

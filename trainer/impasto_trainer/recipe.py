@@ -1,0 +1,52 @@
+"""The recipe: every number that a training depends on, with its default and its meaning.
+
+The command line's options, their help and the record in the checkpoint are all made from this class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from impasto.errors import InvalidInput
+from impasto.nn.transformer import Architecture
+
+
+def _option(default: Any, meaning: str, low: float, high: float) -> Any:
+    return field(default=default, metadata={"help": meaning, "low": low, "high": high})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Hyperparameters; each loss term is relative (see `impasto.nn.losses`), so that weights carry over."""
+
+    steps: int = _option(40_000, "optimiser steps in all", 1, 1e9)
+    batch: int = _option(4, "photos a step", 1, 4096)
+    crop: int = _option(256, "px, side of the training crops; a multiple of 4", 64, 2048)
+    painting_size: int = _option(
+        384, "px, shorter side at which a painting is seen; larger means broader strokes", 64, 4096
+    )
+    content_weight: float = _option(1.0, "weight of the content term", 0, 1e6)
+    style_weight: float = _option(8.0, "weight of the style term", 0, 1e6)
+    tv_weight: float = _option(2.0, "weight of the total variation", 0, 1e6)
+    learning_rate: float = _option(1e-3, "Adam's rate after warm-up; it falls to a hundredth along a cosine", 1e-8, 1)
+    warmup: int = _option(100, "steps over which the rate rises from zero", 0, 1e6)
+    flat_share: float = _option(0.04, "share of flat, graded, dark and noisy pictures among the photos", 0, 1)
+    width: int = _option(32, "channels of the transformer's first convolution", 1, 512)
+    residual_blocks: int = _option(5, "the transformer's residual blocks", 0, 32)
+    seed: int = _option(0, "seeds the weights, the order of the photos and their crops", 0, 2**31)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
+            if not low <= value <= high:
+                raise InvalidInput(item.name, f"{value} is out of range; give {low:g} to {high:g}")
+        if self.crop % 4:
+            raise InvalidInput("crop", f"{self.crop} is no multiple of 4; give {self.crop // 4 * 4}")
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture(width=self.width, residual_blocks=self.residual_blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,233 @@
+"""The training, from the first step to the last.
+
+Johnson et al. 2016, section 3: a transformer learns to lower content, style and smoothness terms on many photos. With
+more than one painting every photo of a batch gets a style of its own (Dumoulin et al. 2017, section 3).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import CheckpointError
+from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.losses import CONTENT_LAYERS, content_loss, style_loss, total_variation
+from impasto.nn.perception import Perception
+from impasto.nn.transformer import TransformerNet, new_code
+from impasto_trainer.paintings import Painting, style_grams
+from impasto_trainer.photos import PhotoCrops, loader
+from impasto_trainer.recipe import Recipe
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+_MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step tells.
+
+    Attributes:
+        step: how many steps are done.
+        content, style, tv: the unweighted terms, means over the batch.
+        total: their weighted sum.
+        rate: the learning rate.
+        waited: s that this step waited for its photos.
+        unreadable: photos that could not be decoded so far.
+    """
+
+    step: int
+    content: float
+    style: float
+    tv: float
+    total: float
+    rate: float
+    waited: float
+    unreadable: int
+
+
+class Objective(nn.Module):
+    """Paints a batch and weighs the result."""
+
+    def __init__(self, recipe: Recipe, network: TransformerNet, codes: nn.Parameter, perception: Perception) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.network = network
+        self.codes = codes
+        self.perception = perception
+
+    def forward(self, photos: Tensor, styles: Tensor, grams: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the content, style and smoothness terms.
+
+        Args:
+            photos: [N, 3, H, W], RGB in 0..1.
+            styles: [N], which of the codes paints each photo.
+            grams: layer -> [S, C, C], the style targets.
+        """
+        painted = self.network(photos, self.codes[styles])
+        with torch.no_grad():
+            content = self.perception(photos, CONTENT_LAYERS)
+        features = self.perception(painted)
+        targets = {layer: value[styles] for layer, value in grams.items()}
+        return (
+            content_loss(features, content).mean(),
+            style_loss(features, targets).mean(),
+            total_variation(painted).mean(),
+        )
+
+
+class Training:
+    """One run: from a recipe, or from the checkpoint of an earlier run, to a checkpoint."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        photos: PhotoCrops,
+        paintings: list[Painting],
+        perception: Perception,
+        *,
+        device: torch.device,
+        compile: bool = False,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.photos = photos
+        self.paintings = paintings
+        self.device = device
+        self.step = 0
+        self.seconds = 0.0
+        network = TransformerNet(recipe.architecture)
+        codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
+        self.objective = Objective(recipe, network, codes, perception).to(device, memory_format=torch.channels_last)
+        self.parameters = [*self.objective.network.parameters(), self.objective.codes]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
+        self.grams = style_grams(paintings, recipe.painting_size, self.objective.perception, device)
+        self.terms = torch.compile(self.objective) if compile else self.objective
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint: its weights, codes, optimiser and step."""
+        styles = tuple(painting.style for painting in self.paintings)
+        if checkpoint.styles != styles:
+            raise CheckpointError(f"the checkpoint paints {checkpoint.styles}, but the paintings given are {styles}")
+        if checkpoint.architecture != self.recipe.architecture:
+            raise CheckpointError(
+                f"the checkpoint holds {checkpoint.architecture}, but the recipe asks for {self.recipe.architecture}"
+            )
+        self.objective.network.load_state_dict(checkpoint.weights)
+        with torch.no_grad():
+            self.objective.codes.copy_(checkpoint.codes)
+        self.step = int(checkpoint.training["step"])
+        self.seconds = float(checkpoint.training["seconds"])
+        self._restore_optimizer(checkpoint.optimizer)
+
+    def run(self, workers: int, on_step: Callable[[Progress], None]) -> None:
+        """Train up to the recipe's last step, calling `on_step` after each."""
+        batches = loader(self.photos, batch=self.recipe.batch, first=self.step, last=self.recipe.steps, workers=workers)
+        begun = time.perf_counter()
+        for photos in batches:
+            waited = time.perf_counter() - begun
+            progress = self._one_step(photos.to(self.device, memory_format=torch.channels_last), waited)
+            self.seconds += time.perf_counter() - begun
+            on_step(progress)
+            begun = time.perf_counter()
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the state as it is now."""
+        optimizer = {
+            f"{index}.{name}": value
+            for index, state in self.optimizer.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        return Checkpoint(
+            architecture=self.recipe.architecture,
+            weights=self.objective.network.state_dict(),
+            styles=tuple(painting.style for painting in self.paintings),
+            codes=self.objective.codes.detach(),
+            training=self._record(),
+            thumbnails={painting.style: painting.thumbnail() for painting in self.paintings},
+            optimizer=optimizer,
+        )
+
+    def paint(self, photo: Tensor, style: int) -> Tensor:
+        """Return the photo [1, 3, H, W] as the style of this index has it at the moment."""
+        with torch.no_grad(), self._autocast():
+            code = self.objective.codes[style : style + 1]
+            return self.objective.network(photo.to(self.device), code).float().cpu()
+
+    def _one_step(self, photos: Tensor, waited: float) -> Progress:
+        rate = learning_rate(self.recipe, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        styles = (torch.arange(photos.shape[0], device=self.device) + self.step * photos.shape[0]) % len(self.paintings)
+        with self._autocast():
+            content, style, tv = self.terms(photos, styles, self.grams)
+        recipe = self.recipe
+        total = recipe.content_weight * content + recipe.style_weight * style + recipe.tv_weight * tv
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
+        self.optimizer.step()
+        self.step += 1
+        values = torch.stack([content, style, tv, total]).tolist()
+        return Progress(self.step, *values, rate=rate, waited=waited, unreadable=self.photos.unreadable)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        # bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32.
+        if self.device.type in ("cpu", "cuda"):
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _record(self) -> dict[str, object]:
+        return {
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "device": self.device.type,
+            "recipe": self.recipe.to_dict(),
+            "photos": len(self.photos.photos),
+            "unreadable": self.photos.unreadable,
+            "perception": {"network": "vgg19", "layers": list(self.objective.perception.layers)},
+            "paintings": {p.style: {"file": p.file, "sha256": p.sha256} for p in self.paintings},
+        }
+
+    def _restore_optimizer(self, flat: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in flat.items():
+            index, kind = name.split(".", 1)
+            state.setdefault(int(index), {})[kind] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+class LossLog:
+    """Appends one JSON object a line: the terms' means over the steps since the last line."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+        self.pending: list[Progress] = []
+
+    def add(self, progress: Progress) -> None:
+        self.pending.append(progress)
+        if len(self.pending) < self.every:
+            return
+        names = ("content", "style", "tv", "total", "waited")
+        means = {name: round(sum(getattr(p, name) for p in self.pending) / len(self.pending), 6) for name in names}
+        line = {"step": progress.step, **means, "rate": progress.rate, "unreadable": progress.unreadable}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.pending.clear()
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Return Adam's rate for a step: a linear rise, then half a cosine down to a hundredth."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
