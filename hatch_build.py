@@ -11,7 +11,7 @@ PROTOS = ("impasto/v1/stylizer.proto",)
 
 
 class StubsHook(BuildHookInterface[Any]):
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         generate(Path(self.root))
         build_data["artifacts"].append("core/impasto/v1/*")
 

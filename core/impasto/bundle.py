@@ -56,8 +56,8 @@ class StyleInfo:
     title: str = ""
     artist: str = ""
     year: str = ""
-    thumbnail: bytes = b""
-    card: str = ""
+    thumbnail: bytes = field(default=b"", repr=False)
+    card: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Bundle:
     transformer: str
     size_multiple: int
     styles: Mapping[str, StyleInfo]
-    codes: Mapping[str, Codes]
-    identity: Codes
+    codes: Mapping[str, Codes] = field(repr=False)
+    identity: Codes = field(repr=False)
     manifest: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -101,7 +101,7 @@ def load_bundle(path: Path) -> Bundle:
     """Read a bundle and verify it.
 
     Raises:
-        BundleError: a file is missing, was altered, is in a format unknown to this version, or makes no sense; says which.
+        BundleError: a file is missing, was altered, has an unknown format, or makes no sense; says which.
     """
     manifest = _read_manifest(path)
     contents = _verified_contents(path, manifest)
@@ -185,7 +185,7 @@ def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]
 
 
 def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
-    codes = {name: _checked_code(path, name, code, manifest) for name, code in load_tensors(contents[CODES]).items()}
+    codes = {name: _checked_code(name, code, manifest) for name, code in load_tensors(contents[CODES]).items()}
     identity = codes.pop(IDENTITY)
     styles = {}
     for entry in sorted(manifest["styles"], key=lambda entry: entry["id"]):
@@ -216,7 +216,7 @@ def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) 
     )
 
 
-def _checked_code(path: Path, name: str, code: Any, manifest: dict[str, Any]) -> Codes:
+def _checked_code(name: str, code: Any, manifest: dict[str, Any]) -> Codes:
     size = manifest["code_size"]
     if code.shape != (size,) or code.dtype != np.float32 or size <= 2 * GATE_CHANNELS:
         raise ValueError(f"the code {name!r} is {code.dtype} {code.shape}, not float32 ({size},)")

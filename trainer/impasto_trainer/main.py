@@ -95,25 +95,23 @@ def save(training: Training, out: Path, *, final: bool = False) -> None:
 
 
 def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
-    rows = [[painting.at_size(256) for painting in training.paintings]]
+    """Paint the validation photos in every style."""
+    rows = []
     for photo in photos:
         planes = torch.from_numpy(images.to_planes(photo))
         painted = [training.paint(planes, index) for index in range(len(training.paintings))]
         rows.append([photo, *(images.to_pixels(picture.numpy()) for picture in painted)])
-    rows[0].insert(0, photos[0])
     labels = ["photo", *(painting.style for painting in training.paintings)]
-    path.write_bytes(
-        images.encode(
-            contact_sheet(rows[1:] if len(rows) > 1 else rows, labels, cell=_SHEET_SIDE), format=images.Format.PNG
-        )
-    )
+    sheet = contact_sheet(rows, labels, cell=_SHEET_SIDE)
+    path.write_bytes(images.encode(sheet, format=images.Format.PNG))
 
 
 def _split(options: argparse.Namespace) -> tuple[list[Path], list[images.Pixels]]:
     """Return the photos to train on, and a few decoded ones that training never sees."""
     photos = find_photos(options.photos)
     if options.validation:
-        held_out = find_photos(options.validation)[:_SHEET_PHOTOS]
+        found = find_photos(options.validation)
+        held_out = found[:: max(1, len(found) // _SHEET_PHOTOS)][:_SHEET_PHOTOS]
     elif len(photos) > _SHEET_PHOTOS:
         photos, held_out = photos[:-_SHEET_PHOTOS], photos[-_SHEET_PHOTOS:]
     else:
@@ -153,18 +151,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
     parser.add_argument("--painting", type=Path, required=True, nargs="+", metavar="FILE", help="one style each")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, sheets and losses go here")
-    parser.add_argument(
-        "--validation", type=Path, metavar="DIR", help="photos for the sheets [the last few of --photos]"
-    )
+    parser.add_argument("--validation", type=Path, metavar="DIR", help="photos for sheets [the last few of --photos]")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
-    parser.add_argument(
-        "--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19, safetensors [${WEIGHTS_VARIABLE}, torchvision's]"
-    )
+    parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
     parser.add_argument("--device", help="cuda or cpu [cuda where there is one]")
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile [%(default)s]")
-    parser.add_argument(
-        "--workers", type=int, default=min(4, os.cpu_count() or 1), help="loader processes [%(default)s]"
-    )
+    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1), help="loaders [%(default)s]")
     parser.add_argument("--save-every", type=int, default=250, metavar="STEPS", help="[%(default)s]")
     parser.add_argument("--sheet-every", type=int, default=500, metavar="STEPS", help="[%(default)s]")
     recipe = parser.add_argument_group("recipe")

@@ -23,9 +23,7 @@ class Recipe:
     steps: int = _option(40_000, "optimiser steps in all", 1, 1e9)
     batch: int = _option(4, "photos a step", 1, 4096)
     crop: int = _option(256, "px, side of the training crops; a multiple of 4", 64, 2048)
-    painting_size: int = _option(
-        384, "px, shorter side at which a painting is seen; larger means broader strokes", 64, 4096
-    )
+    painting_size: int = _option(384, "px, shorter side of a painting as it is seen; larger: broader strokes", 64, 4096)
     content_weight: float = _option(1.0, "weight of the content term", 0, 1e6)
     style_weight: float = _option(8.0, "weight of the style term", 0, 1e6)
     tv_weight: float = _option(2.0, "weight of the total variation", 0, 1e6)

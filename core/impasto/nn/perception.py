@@ -111,7 +111,7 @@ def _read_file(path: Path, wanted: set[str]) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             missing = wanted - set(file.keys())
             if missing:
-                raise WeightsNotFound(f"{path} lacks {sorted(missing)[0]}; torchvision's key names are expected")
+                raise WeightsNotFound(f"{path} lacks {min(missing)}; torchvision's key names are expected")
             return {name: file.get_tensor(name).float() for name in wanted}
     except (OSError, SafetensorError) as error:
         raise WeightsNotFound(
