@@ -3,10 +3,11 @@
     ImpastoError
     ├── InvalidInput            the caller's value is wrong; `field` names it
     │   ├── UnreadableImage     bytes that are no picture, or a broken one
-    │   └── ImageTooLarge       more pixels than the limit, or a side out of range
+    │   └── ImageTooLarge       more pixels than the limit
     ├── StyleNotFound           no such style; lists what exists
     ├── BundleError             a bundle that cannot be trusted or read
     ├── CheckpointError         a checkpoint that cannot be read, or written
+    ├── ExportError             a graph that does not do what its network does
     ├── EngineError             no usable runtime, or a failed run
     ├── MissingDependency       an extra is not installed; names it
     └── WeightsNotFound         the perception's weights cannot be had
@@ -68,6 +69,10 @@ class BundleError(ImpastoError):
 
 class CheckpointError(ImpastoError):
     """A checkpoint cannot be read, or could not be written."""
+
+
+class ExportError(ImpastoError):
+    """A graph that is not what its architecture declares, or does not paint as torch does."""
 
 
 class EngineError(ImpastoError):

@@ -81,11 +81,9 @@ class PhotoCrops(Dataset[Tensor]):
     def _vary(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
         shorter = min(photo.size)
         longest = max(self.crop, min(shorter, round(LARGEST_ZOOM * self.crop)))
-        scale = rng.integers(self.crop, longest + 1) / shorter
-        width, height = (max(self.crop, round(side * scale)) for side in photo.size)
-        left, top = rng.integers(width - self.crop + 1), rng.integers(height - self.crop + 1)
-        box = (left / scale, top / scale, (left + self.crop) / scale, (top + self.crop) / scale)
-        box = (box[0], box[1], min(box[2], photo.width), min(box[3], photo.height))
+        side = min(shorter, self.crop * shorter / float(rng.integers(self.crop, longest + 1)))
+        left, top = (float(rng.uniform(0, extent - side)) for extent in photo.size)
+        box = (left, top, left + side, top + side)
         crop = photo.resize((self.crop, self.crop), Image.Resampling.LANCZOS, box=box)
         if rng.random() < 0.5:
             crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -104,7 +102,7 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
         corners[1] = corners[0]
     ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
     pixels = corners[0] * (1 - ramp) + corners[1] * ramp
-    pixels = np.rot90(pixels, rng.integers(4))
+    pixels = np.rot90(pixels, int(rng.integers(4)))
     noise = rng.normal(0, rng.uniform(0, 2 / 255), size=pixels.shape)
     return Image.fromarray(np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
 

@@ -56,9 +56,8 @@ class Progress:
 class Objective(nn.Module):
     """Paints a batch and weighs the result."""
 
-    def __init__(self, recipe: Recipe, network: TransformerNet, codes: nn.Parameter, perception: Perception) -> None:
+    def __init__(self, network: TransformerNet, codes: nn.Parameter, perception: Perception) -> None:
         super().__init__()
-        self.recipe = recipe
         self.network = network
         self.codes = codes
         self.perception = perception
@@ -105,7 +104,8 @@ class Training:
         self.seconds = 0.0
         network = TransformerNet(recipe.architecture)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
-        self.objective = Objective(recipe, network, codes, perception).to(device, memory_format=torch.channels_last)
+        self.objective = Objective(network, codes, perception).to(device)
+        self.objective.to(memory_format=torch.channels_last)
         self.parameters = [*self.objective.network.parameters(), self.objective.codes]
         self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
         self.grams = style_grams(paintings, recipe.painting_size, self.objective.perception, device)
@@ -159,7 +159,8 @@ class Training:
         """Return the photo [1, 3, H, W] as the style of this index has it at the moment."""
         with torch.no_grad(), self._autocast():
             code = self.objective.codes[style : style + 1]
-            return self.objective.network(photo.to(self.device), code).float().cpu()
+            painted: Tensor = self.objective.network(photo.to(self.device), code)
+        return painted.float().cpu()
 
     def _one_step(self, photos: Tensor, waited: float) -> Progress:
         rate = learning_rate(self.recipe, self.step)
@@ -175,8 +176,10 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
         self.optimizer.step()
         self.step += 1
-        values = torch.stack([content, style, tv, total]).tolist()
-        return Progress(self.step, *values, rate=rate, waited=waited, unreadable=self.photos.unreadable)
+        values = dict(
+            zip(("content", "style", "tv", "total"), torch.stack([content, style, tv, total]).tolist(), strict=True)
+        )
+        return Progress(step=self.step, **values, rate=rate, waited=waited, unreadable=self.photos.unreadable)
 
     def _autocast(self) -> AbstractContextManager[None]:
         # bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32.

@@ -108,7 +108,8 @@ class Residual(nn.Module):
         self.second = ConvNorm(channels, channels, 3)
 
     def forward(self, x: Tensor, code: CodeReader) -> Tensor:
-        return x + self.second(F.relu(self.first(x, code)), code)
+        change: Tensor = self.second(F.relu(self.first(x, code)), code)
+        return x + change
 
 
 class TransformerNet(nn.Module):

@@ -1,0 +1,44 @@
+# Everything a person runs is here, and CI runs the same.
+#   make demo    a fresh machine to a painted picture: PHOTO=my.jpg for your own, STYLE=... for another style
+#   make test    install what the tests need, and run them all
+#   make lint    formatting, lint, types, and which part may import which
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/impasto/v1/*.proto)
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python scripts/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(if $(STYLE),--style "$(STYLE)")
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) demo core/impasto/v1
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Impasto needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version); set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(SOURCES) | $(BIN)/pip
+	$(INSTALL) '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(SOURCES) | $(BIN)/pip
+	$(INSTALL) '.[dev]'
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,73 @@
+"""What a bundle says about its styles: titles, and a model card each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import InvalidInput
+from impasto.nn.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class About:
+    """What only people know, from a TOML file.
+
+    photos = "where the training photos come from, and their licences"
+    perception = "whose VGG-19 weights"
+
+    [styles.starry-night]
+    title = "The Starry Night"
+    artist = "Vincent van Gogh"
+    year = "1889"
+    source = "public domain; ..."
+    """
+
+    photos: str = ""
+    perception: str = ""
+    styles: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> About:
+        """Read the file.
+
+        Raises:
+            InvalidInput: it cannot be read, is no TOML, or has a key that means nothing.
+        """
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(**content)
+        except (OSError, ValueError, TypeError) as error:
+            raise InvalidInput("about", f"cannot use {path}: {error}") from error
+
+    def style(self, style: str) -> dict[str, str]:
+        """Return the manifest's entry for a style."""
+        known = self.styles.get(style, {})
+        title = known.get("title") or style.replace("-", " ").title()
+        return {"id": style, "title": title, "artist": known.get("artist", ""), "year": known.get("year", "")}
+
+
+def model_card(style: str, checkpoint: Checkpoint, about: About) -> str:
+    """Return a style's model card, Markdown."""
+    entry, training = about.style(style), checkpoint.training
+    recipe: dict[str, Any] = training.get("recipe", {})
+    painter = ", ".join(part for part in (entry["artist"], entry["year"]) if part)
+    lines = [
+        f"# {entry['title']}",
+        "",
+        f"A style of Impasto, learnt from {entry['title']}{f' ({painter})' if painter else ''}.",
+        "",
+        f"- Painting: {about.styles.get(style, {}).get('source') or 'source not stated'}",
+        f"- Photos: {training.get('photos', 'unknown')}; {about.photos or 'source not stated'}",
+        f"- Perception: {about.perception or 'VGG-19'}",
+        f"- Transformer: {checkpoint.architecture.name}, width {checkpoint.architecture.width}",
+        f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
+        f"{training.get('seconds', 0) / 60:.0f} minutes",
+        f"- Recipe of the last steps: {', '.join(f'{name} {value}' for name, value in recipe.items())}",
+        "",
+        "It paints any photo. It was not made to hide who or what a photo shows.",
+        "",
+    ]
+    return "\n".join(lines)

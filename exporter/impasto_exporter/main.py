@@ -1,0 +1,59 @@
+"""`impasto-export`: turn a checkpoint into a bundle that a server loads."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from impasto.errors import ImpastoError, InvalidInput
+from impasto.nn.checkpoint import Checkpoint
+from impasto_exporter.cards import About
+from impasto_exporter.export import Export, export
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        _report(_export(options))
+    except ImpastoError as error:
+        print(f"impasto-export: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _export(options: argparse.Namespace) -> Export:
+    name = options.name or re.sub(r"[^a-z0-9]+", "-", options.out.name.lower()).strip("-")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise InvalidInput("name", f"{name!r} is no bundle name; give lower case letters, digits and hyphens")
+    about = About.read(options.about) if options.about else About()
+    checkpoint = Checkpoint.load(options.checkpoint)
+    return export(checkpoint, options.out, name=name, version=options.bundle_version, about=about)
+
+
+def _report(done: Export) -> None:
+    print(f"nodes: {', '.join(f'{count} {operator}' for operator, count in done.nodes.items())}")
+    for batch, height, width, error in done.parity.cases:
+        print(f"parity at {batch} x {height} x {width}: {error:.2e}")
+    print(f"largest error: {done.parity.largest:.2e} ({done.parity.engine} against torch)")
+    size = sum(file.stat().st_size for file in done.bundle.path.rglob("*") if file.is_file())
+    print(
+        f"{done.bundle.path}: {done.bundle.name} {done.bundle.version}, {len(done.bundle.styles)} styles, "
+        f"{size / 1e6:.1f} MB, transformer {done.bundle.transformer[:12]}"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="impasto-export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what impasto-train wrote")
+    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="directory to write, or to replace")
+    parser.add_argument("--name", help="the bundle's name [the directory's]")
+    parser.add_argument("--bundle-version", default="1", metavar="VERSION", help="[%(default)s]")
+    parser.add_argument("--about", type=Path, metavar="FILE", help="TOML with titles, artists and sources")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
