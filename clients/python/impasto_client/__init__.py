@@ -1,0 +1,47 @@
+"""What a backend installs to have photos painted by an Impasto server.
+
+    from impasto_client import Client
+
+    with Client("painter.internal:8500") as client:
+        painted = client.stylize(photo, "starry-night", strength=0.8)
+        painted.image  # the bytes of a JPEG file
+
+`AsyncClient` does the same under asyncio. Everything that goes wrong is an `ImpastoClientError`; the tree of them is
+drawn in `impasto_client.errors`.
+"""
+
+from impasto_client.aio import AsyncClient
+from impasto_client.calling import DEFAULT_TIMEOUT
+from impasto_client.channel import DEFAULT_TARGET
+from impasto_client.client import Client
+from impasto_client.errors import (
+    DeadlineExceeded,
+    ImpastoClientError,
+    InvalidRequest,
+    MessageTooLarge,
+    ServerBusy,
+    ServerFault,
+    ServerUnavailable,
+    StyleUnknown,
+    Unimplemented,
+)
+from impasto_client.results import StageTimes, Style, Stylized
+
+__all__ = [
+    "DEFAULT_TARGET",
+    "DEFAULT_TIMEOUT",
+    "AsyncClient",
+    "Client",
+    "DeadlineExceeded",
+    "ImpastoClientError",
+    "InvalidRequest",
+    "MessageTooLarge",
+    "ServerBusy",
+    "ServerFault",
+    "ServerUnavailable",
+    "StageTimes",
+    "Style",
+    "StyleUnknown",
+    "Stylized",
+    "Unimplemented",
+]

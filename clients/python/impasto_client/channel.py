@@ -1,0 +1,45 @@
+"""How the clients connect: the options of their channels."""
+
+from __future__ import annotations
+
+import json
+
+from impasto import __version__
+
+DEFAULT_TARGET = "127.0.0.1:8500"
+
+ChannelOptions = list[tuple[str, str | int]]
+
+# Painting the same photo twice does no harm, so a call that met no server, or lost it, may be made again. Nothing else
+# is: a server that refuses a request would refuse it again.
+_SERVICE_CONFIG = {
+    # One photo costs the server so much that a connection to a single one of several replicas would be a bottleneck.
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "impasto.v1.Stylizer"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+_MAX_REPLY = 256 * 2**20  # bytes; a PNG of 50 million pixels has some 150 MB. gRPC's own limit is 4 MiB
+# Bytes; gRPC does not retry a request that it cannot hold in this buffer, silently, and by default holds 256 KiB.
+_RETRY_BUFFER = 256 * 2**20
+
+
+def channel_options() -> ChannelOptions:
+    """Return the options that every channel to a server gets."""
+    return [
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.enable_retries", 1),
+        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER),
+        ("grpc.max_receive_message_length", _MAX_REPLY),
+        ("grpc.primary_user_agent", f"impasto-python/{__version__}"),
+    ]
