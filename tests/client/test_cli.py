@@ -121,7 +121,7 @@ def test_a_server_that_is_down_is_told_in_one_line(photo: Path, capsys: pytest.C
 
     assert status == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"impasto: cannot reach {target}: ")
+    assert line.startswith(f"impasto: {target} is unavailable: ")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _late(failure: Failure) -> ImpastoClientError:
 
 
 def _unavailable(failure: Failure) -> ImpastoClientError:
-    return ServerUnavailable(f"cannot reach {failure.target}: {failure.text}", failure.status)
+    return ServerUnavailable(f"{failure.target} is unavailable: {failure.text}", failure.status)
 
 
 def _unimplemented(failure: Failure) -> ImpastoClientError:

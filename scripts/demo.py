@@ -1,0 +1,213 @@
+"""Paint three photos, or your own, at several strengths, and lay them out in one picture.
+
+    python scripts/demo.py [--photo my.jpg] [--style starry-night] [--out demo]
+
+Starts a server of its own on free ports, has it paint over gRPC as any backend would, and ends it. The three photos
+come with scikit-image. The environment variable PHOTO does as well as --photo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from impasto import images
+from impasto.bundle import STARTER
+from impasto.errors import ImpastoError, InvalidInput, MissingDependency
+from impasto.sheets import contact_sheet
+from impasto_client import Client, ImpastoClientError
+
+STRENGTHS = (0.3, 0.6, 1.0)
+SAMPLES = ("astronaut.png", "coffee.png", "chelsea.png")
+CELL = 384  # px, the long side of a picture on the sheet
+
+_START_SECONDS = 120.0  # to load and warm an engine on a small machine takes a few
+_STOP_SECONDS = 15.0
+_ASK_EVERY = 0.1  # s
+
+
+class DemoError(Exception):
+    """The demo cannot go on; says why."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo to paint: its name, the bytes of its file, and its pixels [H, W, 3]."""
+
+    name: str
+    data: bytes
+    pixels: images.Pixels
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A photo painted at one strength: [H, W, 3], and seconds in the engine and for the whole call."""
+
+    photo: Photo
+    strength: float
+    pixels: images.Pixels
+    jpeg: bytes
+    engine: float
+    call: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        photos = read_photos(options.photo)
+        options.out.mkdir(parents=True, exist_ok=True)
+        with running_server(options.out, options.bundle) as target, Client(target, timeout=120) as client:
+            painting = images.decode(client.style(options.style).thumbnail, field="thumbnail")
+            painted = [paint(client, photo, options.style, strength) for photo in photos for strength in STRENGTHS]
+        sheet = write(painted, painting, options.style, options.out)
+    except (ImpastoError, ImpastoClientError, DemoError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 130
+    print_table(painted)
+    print(f"\nNow look at {sheet}")
+    return 0
+
+
+def read_photos(path: Path | None) -> list[Photo]:
+    """Return the photo at `path`, or the samples.
+
+    Raises:
+        InvalidInput: it cannot be read, or is no picture.
+        MissingDependency: the samples are not installed.
+    """
+    return [_read_photo(path) for path in ([path] if path else _samples())]
+
+
+def paint(client: Client, photo: Photo, style: str, strength: float) -> Painted:
+    started = time.perf_counter()
+    result = client.stylize(photo.data, style, strength=strength)
+    call = time.perf_counter() - started
+    return Painted(photo, strength, images.decode(result.image), result.image, result.stage_times.engine, call)
+
+
+def write(painted: Sequence[Painted], painting: images.Pixels, style: str, out: Path) -> Path:
+    """Write every picture as a JPEG, and all of them as one sheet; return the path of the sheet."""
+    for one in painted:
+        (out / f"{one.photo.name}-{style}-{one.strength:g}.jpg").write_bytes(one.jpeg)
+    rows = []
+    for start in range(0, len(painted), len(STRENGTHS)):
+        row = painted[start : start + len(STRENGTHS)]
+        rows.append([row[0].photo.pixels, painting, *(one.pixels for one in row)])
+    labels = ["photo", style, *(f"strength {strength:g}" for strength in STRENGTHS)]
+    sheet = out / "sheet.png"
+    sheet.write_bytes(images.encode(contact_sheet(rows, labels, cell=CELL), format=images.Format.PNG))
+    return sheet
+
+
+def print_table(painted: Sequence[Painted]) -> None:
+    print(f"{'photo':16} {'size':>10} {'strength':>8} {'engine':>9} {'whole call':>11}")
+    for one in painted:
+        height, width = one.pixels.shape[:2]
+        size = f"{width}x{height}"
+        print(f"{one.photo.name:16} {size:>10} {one.strength:8g} {one.engine * 1e3:6.0f} ms {one.call * 1e3:8.0f} ms")
+
+
+@contextmanager
+def running_server(folder: Path, bundle: Path) -> Iterator[str]:
+    """Run a server on free ports of the loopback interface; give where it listens for gRPC.
+
+    Raises:
+        DemoError: it ended, or was not ready in time; the log, `server.log` in `folder`, says why.
+    """
+    ports, log = folder / "ports.json", folder / "server.log"
+    ports.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "impasto_server.main", "--bundle", str(bundle), "--log-format", "console"]
+    command += ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ports-file", str(ports)]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
+        try:
+            yield f"127.0.0.1:{_wait_until_ready(server, ports, log)}"
+        finally:
+            _stop(server)
+            ports.unlink(missing_ok=True)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], ports: Path, log: Path) -> int:
+    """Return the gRPC port of a server that is ready to paint."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise DemoError(f"the server ended with status {server.returncode}; {log} says:\n{_last_lines(log)}")
+        if ports.exists():
+            open_ports = json.loads(ports.read_text())
+            if _is_ready(open_ports["http"]):
+                return int(open_ports["grpc"])
+        time.sleep(_ASK_EVERY)
+    raise DemoError(f"the server was not ready within {_START_SECONDS:g} s; {log} says:\n{_last_lines(log)}")
+
+
+def _is_ready(http_port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End the server: politely, and if that does not do, by force."""
+    server.terminate()
+    try:
+        server.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+
+
+def _samples() -> list[Path]:
+    """Return the photos that lie in scikit-image's wheel; its `data` module would download what is missing."""
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise MissingDependency("scikit-image", "demo")
+    return [Path(spec.origin).parent / "data" / name for name in SAMPLES]
+
+
+def _read_photo(path: Path) -> Photo:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput("PHOTO", f"cannot read {path}: {error.strerror}") from error
+    return Photo(path.stem, data, images.decode(data, field=f"PHOTO {path}"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = os.environ.get("PHOTO") or None
+    parser.add_argument("--photo", type=Path, default=default, metavar="FILE", help="a JPEG, PNG or WebP file [$PHOTO]")
+    parser.add_argument("--style", default="starry-night", help="a style's id [%(default)s]")
+    parser.add_argument("--bundle", type=Path, default=STARTER, metavar="DIR", help="whose style it is [the starter]")
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="where to write [%(default)s]")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is ended then, too
+    os.environ.setdefault("no_grpc_proxy", "127.0.0.1")  # a proxy does not reach this machine's own ports
+    sys.exit(main())
