@@ -49,11 +49,11 @@ def train(options: argparse.Namespace) -> None:
     recipe = _recipe(options, earlier)
     training_photos, validation_photos = _split(options)
     paintings = _paintings(options.painting)
+    device = _device(options.device)
     perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights)
     options.out.mkdir(parents=True, exist_ok=True)
 
     crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     training = Training(recipe, crops, paintings, perception, device=device, compile=_compile(options, recipe))
     if earlier:
         training.restore(earlier)
@@ -133,6 +133,13 @@ def _paintings(paths: list[Path]) -> list[Painting]:
         if styles.count(painting.style) > 1:
             raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
     return paintings
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        return torch.empty(0, device=name or ("cuda" if torch.cuda.is_available() else "cpu")).device
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the latter
+        raise InvalidInput("device", f"{name!r} cannot be used: {error}") from error
 
 
 def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:

@@ -65,7 +65,7 @@ class PhotoCrops(Dataset[Tensor]):
 
     def _photo(self, k: int) -> Image.Image:
         for miss in range(_MAX_MISSES):
-            path = self.photos[self._place(k + miss)]
+            path = self.photos[self.place(k + miss)]
             try:
                 return Image.fromarray(images.decode(path.read_bytes(), field=path.name))
             except (InvalidInput, OSError) as error:
@@ -74,7 +74,8 @@ class PhotoCrops(Dataset[Tensor]):
                 warnings.warn(f"skipped: {error}", stacklevel=2)
         raise InvalidInput("photos", f"{_MAX_MISSES} photos in a row could not be read, last {path}")
 
-    def _place(self, k: int) -> int:
+    def place(self, k: int) -> int:
+        """Return which photo crop k is cut from: every photo once an epoch, in an order of its own each time."""
         epoch, place = divmod(k, len(self.photos))
         return int(np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.photos))[place])
 

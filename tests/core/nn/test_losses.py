@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import torch
+
+from impasto.nn.losses import content_loss, gram, relative_error, style_loss, total_variation
+
+
+def features(scale: float = 1.0, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: scale * torch.rand(2, 8, 12, 16, generator=generator) for name in ("relu1_1", "relu2_1")}
+
+
+def grams(of: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: gram(value) for name, value in of.items()}
+
+
+def test_the_loss_of_a_picture_against_itself_is_nothing() -> None:
+    assert content_loss(features(), features()).eq(0).all()
+    assert style_loss(features(), grams(features())).eq(0).all()
+
+
+def test_losses_do_not_depend_on_the_scale_of_the_backbone() -> None:
+    small, large = (
+        (content_loss(features(s, 1), features(s, 2)), style_loss(features(s, 1), grams(features(s, 2))))
+        for s in (1.0, 50.0)
+    )
+    torch.testing.assert_close(small, large, rtol=1e-4, atol=0)
+
+
+def test_losses_speak_of_each_picture_alone() -> None:
+    value, target = features(seed=1), features(seed=2)
+    both = content_loss(value, target)
+    second = content_loss({k: v[1:] for k, v in value.items()}, {k: v[1:] for k, v in target.items()})
+    torch.testing.assert_close(both[1:], second)
+
+
+def test_a_gram_matrix_does_not_depend_on_the_size_of_the_picture() -> None:
+    tile = torch.rand(1, 4, 8, 8)
+    torch.testing.assert_close(gram(tile), gram(tile.repeat(1, 1, 3, 2)))
+
+
+def test_a_gram_matrix_is_computed_in_full_precision_under_autocast() -> None:
+    value = 100 * torch.rand(1, 4, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = gram(value)
+    assert inside.dtype == torch.float32
+    torch.testing.assert_close(inside, gram(value))
+
+
+def test_one_target_serves_a_whole_batch() -> None:
+    value, target = torch.rand(3, 5), torch.rand(1, 5)
+    expected = ((value - target) ** 2).sum(1) / (target**2).sum()
+    torch.testing.assert_close(relative_error(value, target), expected)
+
+
+def test_total_variation_counts_neighbours_differences() -> None:
+    assert total_variation(torch.full((1, 3, 8, 8), 0.7)).item() == 0
+    stripes = torch.zeros(1, 3, 8, 8)
+    stripes[..., ::2] = 1
+    assert total_variation(stripes).item() == 1

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from impasto import codes
+from impasto.nn import transformer
+from impasto.nn.transformer import GATE_CHANNELS, Architecture, TransformerNet, identity_code, new_code
+
+SMALL = Architecture(width=4, residual_blocks=2)
+
+
+def network(seed: int = 0) -> TransformerNet:
+    torch.manual_seed(seed)
+    return TransformerNet(SMALL).eval()
+
+
+def some_codes(count: int) -> torch.Tensor:
+    return new_code(SMALL) + 0.3 * torch.randn(count, SMALL.code_size, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_paints_at_the_size_of_the_photo_and_in_range() -> None:
+    for height, width in ((16, 16), (20, 68), (128, 96)):
+        painted = network()(torch.rand(2, 3, height, width), some_codes(2))
+        assert painted.shape == (2, 3, height, width)
+        assert painted.min() >= 0
+        assert painted.max() <= 1
+
+
+@torch.no_grad()
+def test_the_identity_code_returns_the_photo_exactly() -> None:
+    photo = torch.rand(2, 3, 32, 48)
+    code = identity_code(some_codes(3))
+    assert torch.equal(network()(photo, code.repeat(2, 1)), photo)
+
+
+@torch.no_grad()
+def test_a_batch_of_mixed_styles_paints_each_photo_as_if_alone() -> None:
+    photos, styles = torch.rand(3, 3, 32, 32), some_codes(3)
+    together = network()(photos, styles)
+    alone = torch.cat([network()(photos[k : k + 1], styles[k : k + 1]) for k in range(3)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_strength_moves_steadily_from_the_photo_to_the_painting() -> None:
+    photo, style = torch.rand(1, 3, 32, 32), some_codes(1)[0]
+    identity = identity_code(style[None]).numpy()
+    distances = []
+    for strength in (0.0, 0.25, 0.5, 0.75, 1.0):
+        code = torch.from_numpy(codes.at_strength(style.numpy(), identity, strength))
+        distances.append(float((network()(photo, code[None]) - photo).abs().mean()))
+    assert distances[0] < 1e-6
+    assert distances == sorted(distances)
+
+
+@torch.no_grad()
+def test_the_epsilon_keeps_noise_on_a_flat_picture_from_becoming_texture(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(2)
+    flat = torch.full((1, 3, 64, 64), 0.4) + (torch.rand(1, 3, 64, 64, generator=generator) - 0.5) / 255
+    with_ours = texture(network()(flat, new_code(SMALL)[None]))
+    monkeypatch.setattr(transformer, "NORM_EPSILON", 1e-5)
+    with_torchs_default = texture(network()(flat, new_code(SMALL)[None]))
+    assert with_ours < 0.6 * with_torchs_default
+
+
+def texture(picture: torch.Tensor) -> float:
+    return float(picture.std(dim=(-2, -1)).mean())
+
+
+def test_the_order_of_a_code_is_frozen() -> None:
+    architecture = Architecture()
+    assert architecture.code_size == 3206
+    assert architecture.norm_channels == (32, 64, 128, *[128] * 10, 64, 32)
+    code = new_code(architecture)
+    assert code[:32].eq(1).all()
+    assert code[32:64].eq(0).all()
+    a, b = code[-2 * GATE_CHANNELS : -GATE_CHANNELS], code[-GATE_CHANNELS:]
+    assert a.eq(0).all()
+    assert b.eq(1).all()
+
+
+def test_the_core_and_torch_agree_on_where_the_gate_is() -> None:
+    code = some_codes(1).numpy()
+    a, b = codes.gate(code)
+    assert (a == code[:, -6:-3]).all()
+    assert (b == code[:, -3:]).all()
+    assert codes.GATE_CHANNELS == GATE_CHANNELS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [({"name": "mystery"}, "mystery"), ({"width": 0}, "width 0"), ({"residual_blocks": -1}, "residual_blocks -1")],
+)
+def test_an_architecture_that_cannot_be_built_is_refused(arguments: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Architecture(**arguments)  # type: ignore[arg-type]

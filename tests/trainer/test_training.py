@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from impasto.errors import CheckpointError
+from impasto.nn.checkpoint import Checkpoint
+from impasto_trainer.main import main
+from impasto_trainer.recipe import Recipe
+from impasto_trainer.training import CHECKPOINT_FILE, learning_rate
+from tests.trainer.pictures import painting, photos
+
+SMALL = ["--width", "4", "--residual-blocks", "1", "--crop", "64", "--batch", "2", "--painting-size", "64"]
+QUIET = ["--workers", "0", "--compile", "off", "--device", "cpu"]
+
+
+def arguments(folder: Path, vgg: Path, *more: str) -> list[str]:
+    """Return what a small training needs, its photos and painting made in `folder`."""
+    if not (folder / "photos").exists():
+        photos(folder / "photos")
+        painting(folder / "Coarse_Strokes.jpg")
+    places = ["--photos", f"{folder}/photos", "--painting", f"{folder}/Coarse_Strokes.jpg", "--out", f"{folder}/out"]
+    return [*places, "--vgg-weights", str(vgg), *SMALL, *QUIET, *more]
+
+
+def test_a_training_leaves_checkpoint_sheet_and_losses(tmp_path: Path, random_vgg: Path) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "50", "--sheet-every", "50", "--save-every", "20")
+    assert main(given) == 0
+    checkpoint = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE)
+    assert checkpoint.styles == ("coarse-strokes",)
+    assert checkpoint.training["step"] == 50
+    assert checkpoint.training["photos"] == 2
+    assert checkpoint.training["paintings"]["coarse-strokes"]["file"] == "Coarse_Strokes.jpg"
+    (line,) = [json.loads(line) for line in (tmp_path / "out" / "losses.jsonl").read_text().splitlines()]
+    assert line["step"] == 50
+    assert all(np.isfinite(line[term]) and line[term] >= 0 for term in ("content", "style", "tv", "total"))
+    sheet = np.asarray(Image.open(tmp_path / "out" / "sheet-000050.png"))
+    assert sheet.std() > 10
+
+
+def test_a_training_resumes_where_it_stopped(tmp_path: Path, random_vgg: Path) -> None:
+    assert main(arguments(tmp_path, random_vgg, "--steps", "4")) == 0
+    first = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE)
+    assert main(arguments(tmp_path, random_vgg, "--steps", "7", "--resume")) == 0
+    second = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE)
+    assert second.training["step"] == 7
+    assert second.optimizer["0.step"].item() == first.optimizer["0.step"].item() + 3 == 7
+    assert not torch.equal(second.codes, first.codes)
+
+
+def test_a_resumed_training_keeps_its_recipe_but_for_what_is_given(tmp_path: Path, random_vgg: Path) -> None:
+    assert main(arguments(tmp_path, random_vgg, "--steps", "2", "--style-weight", "3")) == 0
+    assert main(arguments(tmp_path, random_vgg, "--steps", "3", "--tv-weight", "1", "--resume")) == 0
+    recipe = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["recipe"]
+    assert (recipe["style_weight"], recipe["tv_weight"], recipe["steps"]) == (3, 1, 3)
+
+
+def test_several_paintings_become_several_styles(tmp_path: Path, random_vgg: Path) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "3")
+    second = painting(tmp_path / "other.jpg", side=70)
+    given[given.index("--out") : given.index("--out")] = [str(second)]
+    assert main(given) == 0
+    checkpoint = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE)
+    assert checkpoint.styles == ("coarse-strokes", "other")
+    assert not torch.equal(checkpoint.codes[0], checkpoint.codes[1])
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_an_unreadable_photo_among_good_ones_is_skipped_and_counted(tmp_path: Path, random_vgg: Path) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "4")
+    (tmp_path / "photos" / "a_broken.jpg").write_text("no picture")
+    assert main(given) == 0
+    assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["unreadable"] > 0
+
+
+def test_a_full_disk_on_the_way_is_told_and_training_goes_on(
+    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    real, failures = Checkpoint.save, iter([CheckpointError("no space left")])
+
+    def sometimes(self: Checkpoint, path: Path) -> None:
+        for failure in failures:
+            raise failure
+        real(self, path)
+
+    monkeypatch.setattr(Checkpoint, "save", sometimes)
+    assert main(arguments(tmp_path, random_vgg, "--steps", "4", "--save-every", "2")) == 0
+    assert "no space left; training goes on" in capfd.readouterr().err
+    assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"] == 4
+
+
+def test_a_full_disk_at_the_end_is_an_error(
+    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: Checkpoint, path: Path) -> None:
+        raise CheckpointError("no space left")
+
+    monkeypatch.setattr(Checkpoint, "save", fail)
+    assert main(arguments(tmp_path, random_vgg, "--steps", "1")) == 1
+    assert "no space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--photos", "absent"], "absent is no folder"),
+        (["--painting", "absent.jpg"], "absent.jpg"),
+        (["--batch", "0"], "batch: 0 is out of range"),
+        (["--crop", "66"], "66 is no multiple of 4; give 64"),
+        (["--style-weight", "nan"], "style_weight: nan is out of range"),
+        (["--vgg-weights", "absent.safetensors"], "absent.safetensors"),
+        (["--resume"], "no readable checkpoint"),
+        (["--device", "abacus"], "abacus"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_bad_arguments_are_refused_before_any_work(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str], change: list[str], complaint: str
+) -> None:
+    assert main([*arguments(tmp_path, random_vgg, "--steps", "1"), *change]) == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_paintings_of_the_same_name_are_refused(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "1")
+    given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / "coarse strokes.jpg"))]
+    assert main(given) == 1
+    assert "two files give the style id 'coarse-strokes'" in capsys.readouterr().err
+
+
+def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
+    recipe = Recipe(steps=1000, warmup=100, learning_rate=1e-3)
+    rates = [learning_rate(recipe, step) for step in range(1001)]
+    assert rates[:100] == sorted(rates[:100])
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+@pytest.mark.data
+def test_real_photos_and_a_real_painting_bring_the_loss_down(tmp_path: Path, data: Path) -> None:
+    places = ["--photos", f"{data}/photos_open", "--painting", f"{data}/paintings/great_wave.jpg"]
+    vgg = data / "weights" / "vgg19_features_fp16.safetensors"
+    given = [*places, "--out", str(tmp_path / "out"), "--vgg-weights", str(vgg), *QUIET]
+    recipe = ["--steps", "100", "--width", "8", "--residual-blocks", "1", "--crop", "64", "--flat-share", "0"]
+    assert main([*given, *recipe, "--warmup", "10", "--learning-rate", "0.005"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / "losses.jsonl").read_text().splitlines()]
+    assert lines[1]["total"] < 0.8 * lines[0]["total"]
