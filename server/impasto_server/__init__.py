@@ -1,0 +1,1 @@
+"""The server: bundles in, the gRPC service out. Never imports torch."""

@@ -1,0 +1,96 @@
+"""What surrounds every call: a request id, the answer to errors, one log line and one count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from grpc_status import rpc_status
+
+from impasto_server.logs import Log, forget_notes, note
+from impasto_server.metrics import Metrics
+from impasto_server.statuses import internal, status_of
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_OURS = "/impasto."  # of other services, such as health, the log would hold little else
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Owns every error that leaves a method.
+
+    The domain's are answered by the table in `statuses`. Any other is logged whole, and the caller is told an id to
+    ask for. A caller that went away is no error.
+    """
+
+    def __init__(self, metrics: Metrics, log: Log) -> None:
+        self._metrics = metrics
+        self._log = log
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        match handler.request_streaming, handler.response_streaming:
+            case False, False:
+                wrap, behaviour = grpc.unary_unary_rpc_method_handler, self._unary(method, handler.unary_unary)
+            case False, True:
+                wrap, behaviour = grpc.unary_stream_rpc_method_handler, self._stream(method, handler.unary_stream)
+            case True, False:
+                wrap, behaviour = grpc.stream_unary_rpc_method_handler, self._unary(method, handler.stream_unary)
+            case _:
+                wrap, behaviour = grpc.stream_stream_rpc_method_handler, self._stream(method, handler.stream_stream)
+        return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
+
+    def _unary(self, method: str, behaviour: Any) -> Any:
+        async def call(request: Any, context: Any) -> Any:
+            async with self._around(method, context):
+                return await behaviour(request, context)
+
+        return call
+
+    def _stream(self, method: str, behaviour: Any) -> Any:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with self._around(method, context):
+                async for response in behaviour(request, context):
+                    yield response
+
+        return call
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
+        begun = perf_counter()
+        request_id = uuid4().hex
+        forget_notes()
+        note(request_id=request_id, method=method)
+        code = grpc.StatusCode.OK
+        try:
+            yield
+        except grpc.aio.AbortError:
+            code = _CODES[context.code()]
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:
+            status = status_of(error)
+            if status is None:
+                self._log.error("unexpected error", exc_info=error)
+                status = internal(request_id)
+            else:
+                note(error=status.message)
+            code = _CODES[status.code]
+            await context.abort_with_status(rpc_status.to_status(status))
+        finally:
+            self._metrics.called(method, code.name)
+            write = self._log.info if method.startswith(_OURS) else self._log.debug
+            write("call", code=code.name, ms=round((perf_counter() - begun) * 1e3, 1))

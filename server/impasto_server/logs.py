@@ -1,0 +1,66 @@
+"""Structured logs: one line an event, JSON unless asked for text, to one stream.
+
+What is bound to the current request with `note` appears on each of its lines. Never note image bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+from structlog.typing import Processor
+
+Log = structlog.typing.FilteringBoundLogger
+
+note = bind_contextvars
+forget_notes = clear_contextvars
+
+
+def make_log(level: str = "info", format: str = "json", stream: TextIO | None = None) -> Log:
+    """Return a logger.
+
+    Args:
+        level: the least severe line to write: debug, info, warning, error.
+        format: json, or console for people.
+        stream: where to; standard error by default.
+    """
+    target = stream or sys.stderr
+    shared: list[Processor] = [
+        merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if format == "json":
+        ending: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    else:
+        ending = [structlog.dev.ConsoleRenderer(colors=target.isatty())]
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(target),
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    return log
+
+
+def adopt_library_logs(log: Log) -> None:
+    """Send what libraries log through the standard library to `log`, from warnings on."""
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.handlers[:] = [_Forward(log)]
+
+
+class _Forward(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        self._log.log(record.levelno, record.getMessage().replace("%", "%%"), **fields)

@@ -1,0 +1,65 @@
+"""The program `impasto-server`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from impasto.errors import ImpastoError
+from impasto_server import engines, painter
+from impasto_server.config import PROGRAM, Config, ConfigError, load
+from impasto_server.logs import Log, adopt_library_logs, make_log
+from impasto_server.server import running
+
+_CANNOT_START = 1
+_BAD_CONFIGURATION = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT, and return the exit status."""
+    try:
+        config = load(sys.argv[1:] if arguments is None else arguments)
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return _BAD_CONFIGURATION
+    log = make_log(config.log_level, config.log_format)
+    adopt_library_logs(log)
+    try:
+        asyncio.run(serve(config, log))
+    except ImpastoError as error:
+        log.critical("cannot start", reason=str(error))
+        return _CANNOT_START
+    _leave_runs_behind()
+    return 0
+
+
+async def serve(config: Config, log: Log) -> None:
+    """Serve until a signal; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+
+    def stop() -> None:
+        asked_to_stop.set()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(signal_number)
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop)
+    async with running(config, log=log):
+        await asked_to_stop.wait()
+
+
+def _leave_runs_behind() -> None:
+    """End at once if a picture that the deadline overtook is still in the works: Python would wait for it."""
+    ours = (engines.THREAD_NAME, painter.THREAD_NAME)
+    if any(thread.name.startswith(ours) for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

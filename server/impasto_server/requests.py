@@ -1,0 +1,96 @@
+"""The API's messages to the server's own words. Everything that can be checked without the photo is checked here or by
+the library, before any work is spent."""
+
+from __future__ import annotations
+
+from impasto.errors import InvalidInput
+from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format
+from impasto.v1 import stylizer_pb2 as pb
+from impasto_server.errors import NotSupported
+from impasto_server.order import Blend, Order, OutputSize, Part
+from impasto_server.sizes import check_sides
+
+FORMATS: dict[int, Format] = {
+    pb.IMAGE_FORMAT_UNSPECIFIED: Format.JPEG,
+    pb.IMAGE_FORMAT_JPEG: Format.JPEG,
+    pb.IMAGE_FORMAT_PNG: Format.PNG,
+    pb.IMAGE_FORMAT_WEBP: Format.WEBP,
+}
+
+
+def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> Order:
+    """Return what a request asks for.
+
+    Args:
+        max_working_size: px, the largest long side that it may name.
+        max_pixels: that the result may have.
+
+    Raises:
+        InvalidInput: a value out of range.
+        NotSupported: style images.
+    """
+    if not request.image:
+        raise InvalidInput("image", "is empty; send the bytes of a JPEG, PNG or WebP file")
+    return Order(
+        photo=request.image,
+        style=_style(request),
+        strength=_strength(request),
+        working_size=_working_size(request, max_working_size),
+        output_size=_output_size(request, max_pixels),
+        format=_format(request),
+        quality=_quality(request),
+    )
+
+
+def _style(request: pb.StylizeRequest) -> str | Blend:
+    match request.WhichOneof("style"):
+        case "style_id":
+            return request.style_id
+        case "blend":
+            return tuple(Part(part.style_id, part.weight) for part in request.blend.parts)
+        case "style_images":
+            raise NotSupported(
+                "style_images: this server paints trained styles only for now; "
+                "give style_id or blend, with ids from ListStyles"
+            )
+        case _:
+            raise InvalidInput("style", "is missing; give style_id or blend, with ids from ListStyles")
+
+
+def _strength(request: pb.StylizeRequest) -> float:
+    strength = request.strength if request.HasField("strength") else 1.0
+    if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
+        raise InvalidInput("strength", f"{strength:.6g} is out of range; give 0 (the photo) to 1 (all paint)")
+    return strength
+
+
+def _working_size(request: pb.StylizeRequest, largest: int) -> int | None:
+    if not request.HasField("working_size"):
+        return None
+    if not MIN_SIDE <= request.working_size <= largest:
+        raise InvalidInput("working_size", f"{request.working_size} px is out of range; give {MIN_SIDE} to {largest}")
+    return request.working_size
+
+
+def _output_size(request: pb.StylizeRequest, max_pixels: int) -> OutputSize:
+    size = request.output_size
+    asked = OutputSize(
+        width=size.width if size.HasField("width") else None,
+        height=size.height if size.HasField("height") else None,
+    )
+    check_sides(asked, max_pixels)
+    return asked
+
+
+def _format(request: pb.StylizeRequest) -> Format:
+    if request.format not in FORMATS:
+        names = ", ".join(pb.ImageFormat.Name(number) for number in pb.ImageFormat.values() if number)
+        raise InvalidInput("format", f"{request.format} is no format; give {names}")
+    return FORMATS[request.format]
+
+
+def _quality(request: pb.StylizeRequest) -> int:
+    quality = request.quality if request.HasField("quality") else DEFAULT_QUALITY
+    if not 1 <= quality <= 100:
+        raise InvalidInput("quality", f"{quality} is out of range; give 1 to 100")
+    return quality

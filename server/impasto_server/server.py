@@ -1,0 +1,163 @@
+"""The life of a server: start up, serve, shut down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from impasto import __version__
+from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
+from impasto_server.admission import Admission
+from impasto_server.config import Address, Config
+from impasto_server.engines import Engines, OpenEngine, onnx_engines
+from impasto_server.errors import CannotListen
+from impasto_server.health import Health
+from impasto_server.http import HttpPort
+from impasto_server.interceptor import Interceptor
+from impasto_server.library import Library
+from impasto_server.logs import Log, make_log
+from impasto_server.metrics import Metrics
+from impasto_server.painter import Painter
+from impasto_server.stylizer import SERVICE, Stylizer
+
+_HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class Server:
+    """The gRPC service and its HTTP port. To be made inside a running event loop.
+
+    Args:
+        config: as read at start.
+        library: the bundles to serve.
+        open_engine: makes an engine for a bundle; the real ones by default.
+        log: where to; standard error by default, as the configuration says.
+
+    Attributes:
+        address, http_address: where it listens, once it does: with the ports that were chosen.
+    """
+
+    def __init__(
+        self, config: Config, library: Library, *, open_engine: OpenEngine | None = None, log: Log | None = None
+    ) -> None:
+        self._config = config
+        self._library = library
+        self._log = log or make_log(config.log_level, config.log_format)
+        self.address = Address.parse(config.listen)
+        self.http_address = Address.parse(config.http)
+        open_engine = open_engine or onnx_engines(config.provider, config.engine_threads, self._log)
+        self._engines = Engines(open_engine, config.engine_runs)
+        self._admission = Admission(config.max_concurrent_requests)
+        self._painter = Painter(
+            self._engines,
+            self._admission,
+            codec_threads=config.codec_threads,
+            default_working_size=config.working_size,
+            max_pixels=config.max_pixels,
+        )
+        self._health = Health([SERVICE])
+        self._metrics = Metrics()
+        self._metrics.watch_in_flight(lambda: self._admission.in_flight)
+        self._http = HttpPort(self._metrics, self._health)
+        self._grpc = self._services()
+
+    async def listen(self) -> None:
+        """Open both ports; the server answers, and says that it is not ready.
+
+        Raises:
+            CannotListen: an address cannot be had.
+        """
+        self.http_address = await self._http.start(self.http_address)
+        try:
+            port = self._grpc.add_insecure_port(str(self.address))
+        except RuntimeError as error:
+            raise CannotListen(f"cannot listen for gRPC on {self.address}: is it taken?") from error
+        self.address = Address(self.address.host, port)
+        await self._grpc.start()
+        self._write_ports()
+        self._log.info("listening", version=__version__, grpc=str(self.address), http=str(self.http_address))
+
+    async def warm_up(self) -> None:
+        """Open the engines, paint once with each bundle, and be ready.
+
+        Raises:
+            EngineError, MissingDependency: a bundle cannot be painted with here.
+        """
+        await self._engines.warm_up(self._library.bundles)
+        self._metrics.started(self._library.bundles, self._engines.names)
+        self._health.ready()
+        bundles = [f"{bundle.name}@{bundle.version}" for bundle in self._library.bundles]
+        self._log.info("ready", bundles=bundles, styles=len(self._library.styles))
+
+    async def stop(self, *, abruptly: bool = False) -> None:
+        """Shut down: not ready, wait, accept nothing new, let what is in flight finish within the deadline, close.
+
+        Args:
+            abruptly: without the two waits.
+        """
+        self._log.info("shutting down", in_flight=self._admission.in_flight)
+        self._health.drain()
+        await asyncio.sleep(0 if abruptly else self._config.drain_delay_seconds)
+        self._health.close()
+        await self._grpc.stop(0 if abruptly else self._config.drain_seconds)
+        await self._http.stop()
+        self._painter.close()
+        self._engines.close()
+        self._log.info("stopped")
+
+    def _services(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            interceptors=[Interceptor(self._metrics, self._log)],
+            options=[
+                ("grpc.max_receive_message_length", self._config.max_message_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),  # or a second server on the port would silently take half of the calls
+            ],
+            compression=grpc.Compression.NoCompression,
+        )
+        servicer = Stylizer(self._config, self._library, self._painter, self._health, self._metrics)
+        add_StylizerServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+        add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection([SERVICE, _HEALTH_SERVICE, reflection.SERVICE_NAME], server)
+        return server
+
+    def _write_ports(self) -> None:
+        """Write the file in one step, so that who waits for it never reads half of it."""
+        file = self._config.ports_file
+        if file is None:
+            return
+        draft = file.with_name(f".{file.name}.draft")
+        draft.write_text(json.dumps({"grpc": self.address.port, "http": self.http_address.port}) + "\n")
+        draft.replace(file)
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, open_engine: OpenEngine | None = None, log: Log | None = None
+) -> AsyncIterator[Server]:
+    """Run a server in this event loop, ready on entry, and shut it down on exit.
+
+        config = Config(listen="127.0.0.1:0", http="127.0.0.1:0", bundles=(path,))
+        async with running(config, open_engine=lambda bundle: FakeEngine()) as server:
+            channel = grpc.aio.insecure_channel(str(server.address))
+
+    Raises:
+        BundleError, EngineError, MissingDependency, CannotListen: it cannot start.
+    """
+    server = Server(config, Library.load(config.bundle_paths), open_engine=open_engine, log=log)
+    try:
+        await server.listen()
+        await server.warm_up()
+    except BaseException:
+        await server.stop(abruptly=True)
+        raise
+    try:
+        yield server
+    finally:
+        await server.stop()

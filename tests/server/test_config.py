@@ -1,0 +1,100 @@
+"""Where options come from, and what a bad one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from impasto.bundle import STARTER
+from impasto_server.config import Address, Config, ConfigError, load
+
+
+def test_an_option_wins_over_the_environment_over_the_file_over_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "impasto.toml"
+    file.write_text("working_size = 100\ncodec_threads = 3\nengine_runs = 4\n")
+    monkeypatch.setenv("IMPASTO_WORKING_SIZE", "200")
+    monkeypatch.setenv("IMPASTO_CODEC_THREADS", "5")
+    config = load(["--config", str(file), "--working-size", "300"])
+    assert (config.working_size, config.codec_threads, config.engine_runs) == (300, 5, 4)
+    assert config.max_working_size == Config().max_working_size
+
+
+def test_the_file_can_be_named_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "impasto.toml"
+    file.write_text('bundles = ["a", "b"]\n')
+    monkeypatch.setenv("IMPASTO_CONFIG", str(file))
+    assert load([]).bundle_paths == (Path("a"), Path("b"))
+
+
+def test_bundles_can_be_given_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(["--bundle", "a", "--bundle", "b"]).bundle_paths == (Path("a"), Path("b"))
+    monkeypatch.setenv("IMPASTO_BUNDLES", "c,d")
+    assert load([]).bundle_paths == (Path("c"), Path("d"))
+
+
+def test_without_bundles_it_is_the_starter() -> None:
+    assert load([]).bundle_paths == (STARTER,)
+
+
+def test_a_configuration_made_in_code_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_WORKING_SIZE", "200")
+    assert Config().working_size == Config.model_fields["working_size"].default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--working-size", "5"], r"working_size: '5' is not allowed \(from the command line\).* 16"),
+        (["--working-size", "wide"], "working_size: 'wide' .*valid integer"),
+        (["--max-working-size", "64"], "max_working_size: '64' .*at least working_size, which is 1280"),
+        (["--provider", "abacus"], "provider: 'abacus' .*'auto', 'cuda', 'openvino' or 'cpu'"),
+        (["--listen", "8500"], "listen: '8500' .*host:port"),
+        (["--listen", "localhost:99999"], "listen: .*65535"),
+        (["--drain-seconds", "nan"], "drain_seconds: 'nan' .*finite"),
+        (["--config", "nowhere.toml"], "config: nowhere.toml is no file"),
+    ],
+)
+def test_a_bad_value_names_the_key_the_value_and_what_is_allowed(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(arguments)
+
+
+def test_a_bad_value_names_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "impasto.toml"
+    file.write_text("engine_runs = 0\n")
+    with pytest.raises(ConfigError, match=r"engine_runs: 0 is not allowed \(from .*impasto.toml\)"):
+        load(["--config", str(file)])
+    monkeypatch.setenv("IMPASTO_ENGINE_RUNS", "-1")
+    with pytest.raises(ConfigError, match=r"engine_runs: '-1' is not allowed \(from the environment\)"):
+        load(["--config", str(file)])
+
+
+def test_a_key_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "impasto.toml"
+    file.write_text("workin_size = 100\n")
+    with pytest.raises(ConfigError, match=r"workin_size: there is no such option.*working_size"):
+        load(["--config", str(file)])
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "impasto.toml"
+    file.write_text("working_size: 100\n")
+    with pytest.raises(ConfigError, match="is no TOML"):
+        load(["--config", str(file)])
+
+
+def test_help_shows_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load(["--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(f"--{key.replace('_', '-')}" in text for key in Config.model_fields)
+    assert "(default: 127.0.0.1:8500)" in text
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8500", "localhost:0", "[::1]:8500"])
+def test_an_address_reads_what_it_writes(text: str) -> None:
+    assert str(Address.parse(text)) == text

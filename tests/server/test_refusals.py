@@ -1,0 +1,211 @@
+"""What bad requests get: a code, the field, a reason; and the server goes on."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import ResourceInfo, RetryInfo  # type: ignore[import-untyped]
+
+from impasto.v1 import stylizer_pb2 as pb
+from tests.server.support import Broken, Held, blend, detail, fields, photo, reason, refusal, serving
+from tests.support import fake_bundle
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """Return a small PNG whose header promises a picture of this size."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    data = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        (b"", "impasto/INVALID_VALUE"),
+        (b"hello, this is text", "impasto/UNREADABLE_IMAGE"),
+        (photo()[:200], "impasto/UNREADABLE_IMAGE"),
+        (png_that_claims(50_000, 50_000), "impasto/IMAGE_TOO_LARGE"),
+        (png_that_claims(1, 1), "impasto/INVALID_VALUE"),
+        (png_that_claims(1, 5000), "impasto/INVALID_VALUE"),
+    ],
+    ids=["empty", "text", "truncated", "bomb", "1x1", "1x5000"],
+)
+async def test_a_photo_that_cannot_be_painted_is_refused(tmp_path: Path, image: bytes, why: str) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        error = await refusal(served.stylize(image=image))
+        assert (error.code(), fields(error), reason(error)) == (INVALID, ["image"], why)
+        assert (await served.stylize()).image
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "field"),
+    [
+        ({"strength": -0.1}, "strength"),
+        ({"strength": 1.1}, "strength"),
+        ({"strength": math.nan}, "strength"),
+        ({"strength": math.inf}, "strength"),
+        ({"quality": 0}, "quality"),
+        ({"quality": 101}, "quality"),
+        ({"format": 77}, "format"),
+        ({"output_size": pb.Size(width=0)}, "output_size.width"),
+        ({"output_size": pb.Size(width=64, height=-1)}, "output_size.height"),
+        ({"output_size": pb.Size(height=2**31 - 1)}, "output_size.height"),
+        ({"output_size": pb.Size(width=10_000, height=9_999)}, "output_size.width"),
+        ({"output_size": pb.Size(width=40_000)}, "output_size.width"),  # 40,000 x 30,000 once the photo is known
+        ({"output_size": pb.Size(width=20_000, height=10), "format": pb.IMAGE_FORMAT_WEBP}, "output_size.width"),
+        ({"working_size": 0}, "working_size"),
+        ({"working_size": 15}, "working_size"),
+        ({"working_size": 4097}, "working_size"),
+        ({"style_id": ""}, "style_id"),
+        ({"blend": pb.Blend()}, "blend.parts"),
+        ({"blend": blend([("ink", 0), ("gold", 0)])}, "blend.parts"),
+        ({"blend": blend([("ink", 1), ("gold", math.nan)])}, "blend.parts[1].weight"),
+        ({"blend": blend([("ink", -1), ("gold", 2)])}, "blend.parts[0].weight"),
+        ({"blend": blend([("ink", 1), ("gold", math.inf)])}, "blend.parts[1].weight"),
+        ({"blend": blend([("ink", 1), ("", 1)])}, "blend.parts[1].style_id"),
+        ({"blend": blend([("ink", 1)] * 101)}, "blend.parts"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else str(value).replace("\n", " ")[:60],
+)
+async def test_a_value_out_of_range_is_refused_by_its_name(
+    tmp_path: Path, request_fields: dict[str, Any], field: str
+) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        error = await refusal(served.stylize(**request_fields))
+        assert (error.code(), fields(error)) == (INVALID, [field])
+        assert (await served.stylize()).image
+
+
+async def test_arguments_are_checked_before_the_photo_is_looked_at(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        error = await refusal(served.stylize(image=b"no photo", quality=0))
+    assert fields(error) == ["quality"]
+
+
+async def test_no_style_at_all_is_refused(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        error = await refusal(served.stub.Stylize(pb.StylizeRequest(image=photo())))
+    assert (error.code(), fields(error)) == (INVALID, ["style"])
+
+
+async def test_an_unknown_style_is_answered_with_those_that_exist(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b", "ink", "gold")) as served:
+        error = await refusal(served.stylize(style_id="inc"))
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert all(part in str(error.details()) for part in ("'inc'", "gold", "ink"))
+    assert reason(error) == "impasto/STYLE_NOT_FOUND"
+    resource = detail(error, ResourceInfo)
+    assert (resource.resource_type, resource.resource_name) == ("impasto.dev/Style", "inc")
+
+
+async def test_an_endless_style_id_is_not_sent_back_whole(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        error = await refusal(served.stylize(style_id="é" * 1_000_000))
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert reason(error) == "impasto/STYLE_NOT_FOUND"
+
+
+async def test_a_style_that_two_bundles_have_must_be_named_in_full(tmp_path: Path) -> None:
+    bundles = [fake_bundle(tmp_path / name, "ink", name=name) for name in ("east", "west")]
+    async with serving(*bundles) as served:
+        error = await refusal(served.stylize(style_id="ink"))
+        assert (error.code(), fields(error)) == (INVALID, ["style_id"])
+        assert "east/ink, west/ink" in str(error.details())
+        assert (await served.stylize(style_id="east/ink")).image
+
+
+async def test_styles_of_two_transformers_cannot_be_blended(tmp_path: Path) -> None:
+    bundles = [fake_bundle(tmp_path / name, "ink", name=name) for name in ("east", "west")]
+    async with serving(*bundles) as served:
+        error = await refusal(served.stylize(blend=blend([("east/ink", 1), ("west/ink", 1)])))
+    assert (error.code(), fields(error)) == (INVALID, ["blend.parts[1].style_id"])
+
+
+async def test_style_images_are_not_served_yet(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b")) as served:
+        painting = pb.StyleImages(parts=[pb.StyleImages.Part(image=photo())])
+        error = await refusal(served.stylize(style_images=painting))
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "ListStyles" in str(error.details())
+    assert reason(error) == "impasto/NOT_SUPPORTED"
+
+
+async def test_a_message_over_the_limit_is_refused_by_the_transport(tmp_path: Path) -> None:
+    async with serving(fake_bundle(tmp_path / "b"), max_message_bytes=20_000) as served:
+        error = await refusal(served.stylize(image=bytes(20_001)))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (await served.stylize()).image
+
+
+async def test_a_full_server_says_when_to_try_again(tmp_path: Path) -> None:
+    engine = Held()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, max_concurrent_requests=1) as served:
+        engine.holding = True
+        first = served.stub.Stylize(pb.StylizeRequest(image=photo(), style_id="ink"))
+        await engine.until_entered()
+        error = await refusal(served.stylize())
+        _, metrics = await served.get("/metrics")
+        engine.release.set()
+        await first
+        assert (await served.stylize()).image
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason(error) == "impasto/OVERLOADED"
+    assert detail(error, RetryInfo).retry_delay.ToSeconds() >= 1
+    assert "impasto_requests_in_flight 1.0" in metrics
+
+
+async def test_an_unexpected_error_reaches_the_caller_as_an_id_and_the_log_as_a_whole(tmp_path: Path) -> None:
+    engine = Broken()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine) as served:
+        engine.error = RuntimeError("the secret of the house")
+        error = await refusal(served.stylize())
+        engine.error = None
+        assert (await served.stylize()).image
+        lines = served.lines
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(error.trailing_metadata()) + str(error.details())
+    (story,) = [line for line in lines if line["event"] == "unexpected error"]
+    assert story["request_id"] in str(error.details())
+    assert "Traceback" in story["exception"]
+    assert "the secret of the house" in story["exception"]
+
+
+async def test_an_engine_that_paints_nan_is_an_internal_error(tmp_path: Path) -> None:
+    class Unwell(Broken):
+        sick = False
+
+        def run(self, images: Any, codes: Any) -> Any:
+            painted = super().run(images, codes)
+            return painted * math.nan if self.sick else painted
+
+    engine = Unwell()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine) as served:
+        engine.sick = True
+        error = await refusal(served.stylize())
+    assert error.code() is grpc.StatusCode.INTERNAL
+
+
+async def test_a_caller_that_goes_away_is_no_error_and_leaves_its_place(tmp_path: Path) -> None:
+    engine = Held()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, max_concurrent_requests=1) as served:
+        engine.holding = True
+        call = served.stub.Stylize(pb.StylizeRequest(image=photo(), style_id="ink"))
+        await engine.until_entered()
+        call.cancel()
+        engine.release.set()
+        while not any(line.get("code") == "CANCELLED" for line in served.lines):
+            await served.get("/livez")
+        assert (await served.stylize()).image
+        assert not [line for line in served.lines if line["event"] == "unexpected error"]
