@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -26,7 +25,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
-from impasto.codes import GATE_CHANNELS, Codes
+from impasto.codes import GATE_CHANNELS, Codes, gate
 from impasto.errors import BundleError, StyleNotFound
 
 FORMAT_VERSION = 1
@@ -107,8 +106,10 @@ def load_bundle(path: Path) -> Bundle:
     contents = _verified_contents(path, manifest)
     try:
         return _assemble(path, manifest, contents)
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise BundleError(f"{path}: {MANIFEST} or {CODES} makes no sense: {type(error).__name__}: {error}") from error
+    except KeyError as error:
+        raise BundleError(f"{path}: {MANIFEST} lacks {error}; export it again") from error
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{path}: {MANIFEST} makes no sense: {error}; export it again") from error
 
 
 def write_bundle(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
@@ -120,24 +121,41 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], files: Mapping[str, by
         files: every other file's name, relative to `path`, and contents.
 
     Raises:
-        BundleError: it could not be written, or what was written is no valid bundle; an older one is untouched.
+        BundleError: it could not be written, what was written is no valid bundle, or something else is at `path`;
+            what was there is untouched.
     """
+    if path.exists() and not (path / MANIFEST).is_file():
+        raise BundleError(f"{path} exists and is no bundle; remove it, or write elsewhere")
+    for name in files:
+        _check_inside(path, name)
     digests = {name: sha256(data) for name, data in files.items()}
     complete = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft, older = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("draft", "older"))
     try:
         for name, data in {**files, MANIFEST: (json.dumps(complete, indent=2) + "\n").encode()}.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_bytes(data)
         load_bundle(draft)
-        if path.exists():
-            shutil.rmtree(path)
-        draft.rename(path)
+        _put_in_place(draft, path, older)
     except OSError as error:
         raise BundleError(f"could not write the bundle {path}: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return load_bundle(path)
+
+
+def _put_in_place(draft: Path, path: Path, older: Path) -> None:
+    """Rename `draft` to `path`. No directory can be replaced at once, so an older one steps aside for that moment."""
+    if not path.exists():
+        draft.rename(path)
+        return
+    path.rename(older)
+    try:
+        draft.rename(path)
+    except OSError:
+        older.rename(path)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def transformer_digest(digests: Mapping[str, str]) -> str:
@@ -154,8 +172,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads((path / MANIFEST).read_bytes())
     except OSError as error:
         raise BundleError(f"{path} is no bundle: cannot read {MANIFEST}: {error.strerror}") from error
-    except ValueError as error:
-        raise BundleError(f"{path}: {MANIFEST} is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: {MANIFEST} is no JSON: {error}; copy the bundle again") from error
     found = manifest.get("format_version") if isinstance(manifest, dict) else None
     if found != FORMAT_VERSION:
         raise BundleError(f"{path} has format version {found!r}; this Impasto reads {FORMAT_VERSION}; export it again")
@@ -169,8 +187,7 @@ def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]
         raise BundleError(f"{path}: {MANIFEST} does not list {GRAPH}, {WEIGHTS} and {CODES}; export it again")
     contents = {}
     for name, digest in digests.items():
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise BundleError(f"{path}: {MANIFEST} lists {name!r}, which lies outside the bundle")
+        _check_inside(path, name)
         try:
             data = (path / name).read_bytes()
         except OSError as error:
@@ -184,42 +201,67 @@ def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]
     return contents
 
 
+def _check_inside(path: Path, name: str) -> None:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise BundleError(f"{path}: {MANIFEST} lists {name!r}, which lies outside the bundle; do not trust it")
+
+
 def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
-    codes = {name: _checked_code(name, code, manifest) for name, code in load_tensors(contents[CODES]).items()}
+    codes = _read_codes(path, contents[CODES], manifest["code_size"])
     identity = codes.pop(IDENTITY)
-    styles = {}
-    for entry in sorted(manifest["styles"], key=lambda entry: entry["id"]):
-        style = entry["id"]
-        styles[style] = StyleInfo(
-            id=style,
-            title=entry.get("title", ""),
-            artist=entry.get("artist", ""),
-            year=entry.get("year", ""),
-            thumbnail=contents[f"styles/{style}.jpg"],
-            card=contents[f"styles/{style}.md"].decode(),
-        )
+    styles = {entry["id"]: _style_info(entry, contents) for entry in manifest["styles"]}
     if not styles or styles.keys() != codes.keys():
-        raise ValueError(f"the styles listed, {sorted(styles)}, are not those with codes, {sorted(codes)}")
+        raise BundleError(
+            f"{path}: {MANIFEST} lists the styles {sorted(styles)}, but {CODES} holds the codes {sorted(codes)}"
+        )
     for name in (manifest["name"], *styles):
         if not _ID.fullmatch(name):
-            raise ValueError(f"{name!r} is no id: lower case letters, digits and hyphens")
+            raise ValueError(f"{name!r} is no id; one has lower case letters, digits and hyphens")
+    size_multiple = manifest["size_multiple"]
+    if not isinstance(size_multiple, int) or size_multiple < 1:
+        raise ValueError(f"size_multiple is {size_multiple!r}, not a whole number above 0")
     return Bundle(
         path=path,
         name=manifest["name"],
         version=str(manifest["version"]),
         transformer=transformer_digest(manifest["files"]),
-        size_multiple=int(manifest["size_multiple"]),
-        styles=styles,
+        size_multiple=size_multiple,
+        styles=dict(sorted(styles.items())),
         codes=codes,
         identity=identity,
         manifest=manifest,
     )
 
 
-def _checked_code(name: str, code: Any, manifest: dict[str, Any]) -> Codes:
-    size = manifest["code_size"]
-    if code.shape != (size,) or code.dtype != np.float32 or size <= 2 * GATE_CHANNELS:
-        raise ValueError(f"the code {name!r} is {code.dtype} {code.shape}, not float32 ({size},)")
-    if not math.isfinite(float(np.abs(code).sum())):
-        raise ValueError(f"the code {name!r} holds numbers that are not finite")
-    return np.asarray(code, dtype=np.float32)
+def _style_info(entry: Mapping[str, Any], contents: Mapping[str, bytes]) -> StyleInfo:
+    style = entry["id"]
+    return StyleInfo(
+        id=style,
+        title=str(entry.get("title", "")),
+        artist=str(entry.get("artist", "")),
+        year=str(entry.get("year", "")),
+        thumbnail=contents[f"styles/{style}.jpg"],
+        card=contents[f"styles/{style}.md"].decode(),
+    )
+
+
+def _read_codes(path: Path, data: bytes, size: Any) -> dict[str, Codes]:
+    """Return every code [size] by its name, the identity's among them."""
+    try:
+        codes = load_tensors(data)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path}: {CODES} cannot be read: {error}; export it again") from error
+    for name, code in codes.items():
+        if code.shape != (size,) or code.dtype != np.float32 or size <= 2 * GATE_CHANNELS:
+            raise BundleError(
+                f"{path}: {CODES} holds {name!r} as {code.dtype} {code.shape}; "
+                f"{MANIFEST} asks for float32 ({size},), of more than {2 * GATE_CHANNELS}"
+            )
+        if not np.isfinite(code).all():
+            raise BundleError(f"{path}: {CODES} holds numbers in {name!r} that are not finite; train it again")
+    if IDENTITY not in codes:
+        raise BundleError(f"{path}: {CODES} lacks the code {IDENTITY!r}; export it again")
+    a, b = gate(codes[IDENTITY])
+    if (a != 1).any() or (b != 0).any():
+        raise BundleError(f"{path}: {CODES} holds an {IDENTITY!r} that does not return the photo: its gate is {a}, {b}")
+    return codes

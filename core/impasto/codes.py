@@ -35,10 +35,11 @@ def blend(codes: Sequence[Codes], weights: Sequence[float], *, field: str = "wei
     for weight in weights:
         if not math.isfinite(weight) or weight < 0:
             raise InvalidInput(field, f"{weight} is no weight; give a finite number, 0 or more")
-    total = math.fsum(weights)
-    if total == 0:
+    largest = max(weights)
+    if largest == 0:
         raise InvalidInput(field, "all weights are 0; give at least one above 0")
-    shares = np.asarray([weight / total for weight in weights], dtype=np.float32)
+    relative = np.asarray([weight / largest for weight in weights])  # so that no sum overflows
+    shares = (relative / relative.sum()).astype(np.float32)
     return np.asarray(np.tensordot(shares, np.stack(codes), axes=1), dtype=np.float32)
 
 
@@ -50,4 +51,5 @@ def at_strength(code: Codes, identity: Codes, strength: float, *, field: str = "
     """
     if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
         raise InvalidInput(field, f"{strength} is out of range; give 0 (the photo) to 1 (all paint)")
-    return np.asarray(identity + np.float32(strength) * (code - identity), dtype=np.float32)
+    # Written so that strength 0 and 1 give the two codes to the last bit.
+    return np.asarray(np.float32(1 - strength) * identity + np.float32(strength) * code, dtype=np.float32)

@@ -12,13 +12,17 @@
     ├── MissingDependency       an extra is not installed; names it
     └── WeightsNotFound         the perception's weights cannot be had
 
-They know nothing of gRPC: the server maps them to status codes in one table.
+They know nothing of gRPC: the server maps them to status codes in one table. Their `args` are what they were made with,
+so that they can be pickled and cross from one process to another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_MOST_LISTED = 50  # ids in a message, which may have to fit a header of 8 KiB
+_MOST_QUOTED = 100  # characters of an id that may be anything
 
 
 class ImpastoError(Exception):
@@ -34,9 +38,12 @@ class InvalidInput(ImpastoError, ValueError):
     """
 
     def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
+        super().__init__(field, reason)
         self.field = field
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
 
 
 class UnreadableImage(InvalidInput):
@@ -58,9 +65,15 @@ class StyleNotFound(ImpastoError, LookupError):
     def __init__(self, style: str, available: Iterable[str]) -> None:
         self.style = style
         self.available = sorted(available)
-        near = get_close_matches(style, self.available, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"no style {style!r}{hint} Available: {', '.join(self.available)}")
+        super().__init__(style, self.available)
+
+    def __str__(self) -> str:
+        near = get_close_matches(self.style, self.available, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        listed = self.available[:_MOST_LISTED]
+        more = len(self.available) - len(listed)
+        rest = f" and {more} more" if more else ""
+        return f"no style {self.style[:_MOST_QUOTED]!r}{hint} Available: {', '.join(listed) or 'none'}{rest}"
 
 
 class BundleError(ImpastoError):
@@ -83,12 +96,17 @@ class MissingDependency(ImpastoError, ImportError):
     """An optional dependency is absent.
 
     Attributes:
+        module: what could not be imported.
         extra: the extra of the distribution that brings it.
     """
 
     def __init__(self, module: str, extra: str) -> None:
-        super().__init__(f"{module} is not installed; run: pip install 'impasto[{extra}]'")
+        super().__init__(module, extra)
+        self.module = module
         self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.module} is not installed; run: pip install 'impasto[{self.extra}]'"
 
 
 class WeightsNotFound(ImpastoError):

@@ -7,13 +7,17 @@ an orientation, transparency, in grey, CMYK or with 16 bits a channel arrive as 
 from __future__ import annotations
 
 import io
-import warnings
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
 
@@ -25,11 +29,30 @@ Planes = NDArray[np.float32]
 
 MIN_SIDE = 16  # px; a transformer reflects its borders at a quarter of the size, and needs 4 px there
 MAX_PIXELS = 50_000_000
-READABLE = ("JPEG", "PNG", "WEBP")
+MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one passes over the whole picture again
 BACKGROUND = (255, 255, 255)  # what shows through a transparent picture: the paper that it is printed on
 
 DEFAULT_QUALITY = 90
 _JPEG_FULL_CHROMA = 90  # from this quality on, chroma is kept at full resolution: strokes have sharp coloured edges
+
+# Named here rather than left to Image.open, which warns of large pictures (to filter warnings is not safe among
+# threads), tries formats that are not meant, and takes a phone's JPEG with a depth map for another format.
+_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+)
+_JPEG_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")  # a scan's header, of 1 to 4 components
+
+_UPRIGHT = {  # what undoes each EXIF orientation; 1 is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
@@ -44,6 +67,11 @@ class Format(Enum):
     @property
     def media_type(self) -> str:
         return f"image/{self.value.lower()}"
+
+    @property
+    def max_side(self) -> int:
+        """The longest side, in px, that the format can hold."""
+        return {Format.JPEG: 65_500, Format.PNG: 2**31 - 1, Format.WEBP: 16_383}[self]
 
 
 @dataclass(frozen=True)
@@ -61,11 +89,12 @@ class Limits:
     def check(self, width: int, height: int, field: str) -> None:
         """Raise ImageTooLarge or InvalidInput unless a picture of this size is allowed."""
         if width * height > self.max_pixels:
-            raise ImageTooLarge(
-                field, f"{width}x{height} px is {width * height:,} pixels; at most {self.max_pixels:,} are allowed"
-            )
+            pixels = f"{width}x{height} px is {width * height:,} pixels"
+            raise ImageTooLarge(field, f"{pixels}; at most {self.max_pixels:,} are allowed; scale it down")
         if min(width, height) < self.min_side:
-            raise InvalidInput(field, f"{width}x{height} px is too small; each side must have at least {self.min_side}")
+            raise InvalidInput(
+                field, f"{width}x{height} px is too small; each side must have at least {self.min_side} px"
+            )
 
 
 def decode(data: bytes, *, limits: Limits | None = None, field: str = "image") -> Pixels:
@@ -83,23 +112,21 @@ def decode(data: bytes, *, limits: Limits | None = None, field: str = "image") -
     """
     if not data:
         raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
-    with warnings.catch_warnings():
-        # Pillow only warns of a decompression bomb; our own limit has been applied by then.
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data), formats=READABLE) as file:
-                (limits or Limits()).check(*file.size, field)
-                return _to_srgb(file)
-        except InvalidInput:
-            raise
-        except Image.DecompressionBombError as error:
-            raise ImageTooLarge(field, str(error)) from error
-        except Image.UnidentifiedImageError as error:
-            raise UnreadableImage(
-                field, f"starts with {data[:8]!r}, which is no JPEG, PNG or WebP; send one of these"
-            ) from error
-        except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
-            raise UnreadableImage(field, f"is a damaged picture: {error or type(error).__name__}") from error
+    limits = limits or Limits()
+    read = _reader(data, field)
+    try:
+        image: Image.Image = read(io.BytesIO(data))
+        limits.check(*image.size, field)
+        image = _to_srgb(image)
+        return np.asarray(image)
+    except (InvalidInput, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(field, f"{error}; at most {limits.max_pixels:,} pixels are allowed") from error
+    except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
+        raise UnreadableImage(
+            field, f"is a damaged picture ({error or type(error).__name__}); send the whole file, or save it anew"
+        ) from error
 
 
 def encode(pixels: Pixels, *, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY) -> bytes:
@@ -111,10 +138,17 @@ def encode(pixels: Pixels, *, format: Format = Format.JPEG, quality: int = DEFAU
         quality: 1 (smallest) to 100 (best), for JPEG and WebP; PNG loses nothing and ignores it.
 
     Raises:
-        InvalidInput: a quality out of range.
+        InvalidInput: a quality out of range, or a side longer than the format can hold.
     """
     if not 1 <= quality <= 100:
         raise InvalidInput("quality", f"{quality} is out of range; give 1 to 100")
+    height, width = pixels.shape[:2]
+    if max(height, width) > format.max_side:
+        raise InvalidInput(
+            "format",
+            f"{format.value} holds at most {format.max_side} px a side, not {width}x{height}; "
+            "choose PNG or a smaller output",
+        )
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
     match format:
@@ -144,34 +178,74 @@ def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
 def to_planes(pixels: Pixels) -> Planes:
     """Return [H, W, 3] in 0..255 as [1, 3, H, W] in 0..1."""
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
-    planes *= 1 / 255
+    planes /= 255
     return planes
 
 
 def to_pixels(planes: Planes) -> Pixels:
     """Return [1, 3, H, W] in 0..1 (values outside are clipped) as [H, W, 3] in 0..255, rounded to nearest."""
-    scaled = np.rint(np.clip(planes[0], 0.0, 1.0) * 255.0).astype(np.uint8)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0))
+    scaled = planes[0] * np.float32(255)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, 0, 255, out=scaled)
+    return np.ascontiguousarray(scaled.transpose(1, 2, 0), dtype=np.uint8)
 
 
-def _to_srgb(file: Image.Image) -> Pixels:
-    profile = file.info.get("icc_profile")
-    image: Image.Image = ImageOps.exif_transpose(file)
+def _reader(data: bytes, field: str) -> type[ImageFile]:
+    """Return what reads this kind of file, which its first bytes tell."""
+    reader = next((reader for signature, reader in _READERS if signature.match(data)), None)
+    if reader is None:
+        raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no JPEG, PNG or WebP; send one of these")
+    if reader is JpegImageFile:
+        scans = sum(1 for _ in _JPEG_SCAN.finditer(data))
+        if scans > MAX_SCANS:
+            raise UnreadableImage(field, f"is a JPEG of {scans} scans; at most {MAX_SCANS} are read; save it anew")
+    return reader
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = _upright(image)
     if image.mode.startswith("I"):
         image = _from_16_bit(image)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    if image.mode in ("P", "PA", "1", "LA", "La", "RGBA", "RGBa"):
-        image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+    image, alpha = _split_alpha(image)
     image = _apply_profile(image, profile)
-    if alpha is not None:
-        paper = Image.new("RGB", image.size, BACKGROUND)
-        image = Image.composite(image, paper, alpha)
-    return np.asarray(image)
+    if alpha is None:
+        return image
+    paper = Image.new("RGB", image.size, BACKGROUND)
+    paper.paste(image, mask=alpha)
+    return paper
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Undo the EXIF orientation. ImageOps.exif_transpose writes the EXIF anew too, which fails for some cameras'."""
+    image.load()
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged metadata does not make a damaged picture
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.float32)
-    return Image.fromarray(np.rint(np.clip(values / 257.0, 0.0, 255.0)).astype(np.uint8))
+    """Return grey of 16 bits, with or without a transparent shade, as L or LA."""
+    values = np.asarray(image).astype(np.uint32)
+    shade = image.info.get("transparency")
+    alpha = None if shade is None else Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8))
+    values += 128
+    values //= 257
+    grey = Image.fromarray(values.astype(np.uint8))
+    return grey if alpha is None else Image.merge("LA", (grey, alpha))
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return the colours, as L, RGB or CMYK, and the opacity, as L, of a picture that has one."""
+    colours = "L" if image.mode in ("1", "L", "LA") else "CMYK" if image.mode == "CMYK" else "RGB"
+    alpha = None
+    if image.has_transparency_data:
+        if image.mode not in ("LA", "RGBA"):
+            image = image.convert("LA" if colours == "L" else "RGBA")
+        alpha = image.getchannel("A")
+    return image if image.mode == colours else image.convert(colours), alpha
 
 
 def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -184,4 +258,4 @@ def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
             return converted
         except (ImageCms.PyCMSError, OSError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

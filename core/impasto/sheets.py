@@ -18,7 +18,7 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], *, ce
     """Return one picture with `rows` of pictures under a line of labels.
 
     Args:
-        rows: the pictures, each [H, W, 3]; rows may differ in length.
+        rows: the pictures, each [H, W, 3]; at least one row of at least one picture; rows may differ in length.
         labels: one a column.
         cell: px, the long side that each picture is scaled to.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 IMAGE, STYLE, PAINTED = "image", "style", "painted"
 """The graph's inputs [N, 3, H, W] and [N, D], and its output [N, 3, H, W]."""
 
+_CUDA = "CUDAExecutionProvider"
 _OPENVINO_LIBRARY = "impasto-openvino"
 _ERRORS_ONLY = 3  # ONNX Runtime's severity scale
-_register_once = Lock()
+
+_log = logging.getLogger(__name__)
+_registering = Lock()
 
 
 def available_providers() -> list[Provider]:
@@ -37,7 +42,7 @@ def available_providers() -> list[Provider]:
     found = [Provider.CPU]
     if _openvino_device(ort) is not None:
         found.insert(0, Provider.OPENVINO)
-    if "CUDAExecutionProvider" in ort.get_available_providers() and _cuda_device_present():
+    if _CUDA in ort.get_available_providers() and _cuda_device_present():
         found.insert(0, Provider.CUDA)
     return found
 
@@ -75,9 +80,15 @@ class OnnxEngine:
         options = _session_options(ort, threads)
         providers = _place(ort, provider, options)
         try:
-            self._session = ort.InferenceSession(bundle.graph, options, providers=providers)
+            # The runtime's own fallback would go on somewhere else, and say so on standard output alone.
+            self._session = ort.InferenceSession(bundle.graph, options, providers=providers, enable_fallback=False)
         except Exception as error:  # the runtime raises classes of its own, without a common one
             raise EngineError(f"{provider.value} cannot run {bundle.graph}: {error}") from error
+        if provider is Provider.CUDA and _CUDA not in self._session.get_providers():
+            raise EngineError(
+                "ONNX Runtime could not load its CUDA provider, most often for want of a matching CUDA or cuDNN; "
+                "run: pip install 'impasto[cuda]', or ask for the provider 'cpu'"
+            )
         self._run_options = _run_options(ort, provider)
 
     @property
@@ -89,6 +100,8 @@ class OnnxEngine:
             (painted,) = self._session.run([PAINTED], {IMAGE: images, STYLE: codes}, self._run_options)
         except Exception as error:
             raise EngineError(f"{self.name} failed on a batch of {images.shape}: {error}") from error
+        if not np.isfinite(painted.sum()):
+            raise EngineError(f"{self.name} painted numbers that are not finite on a batch of {images.shape}")
         return np.asarray(painted, dtype=np.float32)
 
 
@@ -101,8 +114,10 @@ def _runtime() -> Any:
         )
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingDependency("onnxruntime", "cpu") from error
+    except ImportError as error:
+        raise EngineError(f"onnxruntime is installed but cannot be loaded: {error}; reinstall it") from error
     return onnxruntime
 
 
@@ -127,8 +142,9 @@ def _place(ort: Any, provider: Provider, options: onnxruntime.SessionOptions) ->
     """Choose the device: return what InferenceSession takes as `providers`, or set it in the options."""
     match provider:
         case Provider.CUDA:
+            ort.preload_dlls()  # finds the CUDA and cuDNN that pip installed
             # EXHAUSTIVE would tune again for every new shape, for hundreds of ms.
-            return [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"})]
+            return [(_CUDA, {"cudnn_conv_algo_search": "HEURISTIC"})]
         case Provider.OPENVINO:
             options.add_provider_for_devices([_openvino_device(ort)], {})
             return None
@@ -145,21 +161,28 @@ def _run_options(ort: Any, provider: Provider) -> onnxruntime.RunOptions:
 
 
 def _openvino_device(ort: Any) -> Any | None:
-    """Return OpenVINO's own CPU device (not the one of its AUTO plugin), registering the plugin once a process."""
+    """Return OpenVINO's own CPU device, not that of its AUTO plugin; None where it is absent or finds no processor."""
     try:
         import onnxruntime_ep_openvino as plugin
     except ImportError:
         return None
-    with _register_once:
-        if not _devices(ort, plugin):
-            ort.register_execution_provider_library(_OPENVINO_LIBRARY, plugin.get_library_path())
-    devices = _devices(ort, plugin)
-    return devices[0] if devices else None
+    with _registering:
+        registered = _register(ort, plugin)
+    if not registered:
+        return None
+    cpu, name = ort.OrtHardwareDeviceType.CPU, plugin.get_ep_name()
+    return next((d for d in ort.get_ep_devices() if d.ep_name == name and d.device.type == cpu), None)
 
 
-def _devices(ort: Any, plugin: Any) -> list[Any]:
-    cpu = ort.OrtHardwareDeviceType.CPU
-    return [d for d in ort.get_ep_devices() if d.ep_name == plugin.get_ep_name() and d.device.type == cpu]
+@cache
+def _register(ort: Any, plugin: Any) -> bool:
+    """Load the OpenVINO plugin, which the runtime refuses to do twice in a process; return whether it worked."""
+    try:
+        ort.register_execution_provider_library(_OPENVINO_LIBRARY, plugin.get_library_path())
+    except Exception as error:  # the plain CPU will do
+        _log.warning("the OpenVINO plugin cannot be loaded, so it is not used: %s", error)
+        return False
+    return True
 
 
 def _cuda_device_present() -> bool:

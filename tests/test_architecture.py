@@ -1,0 +1,49 @@
+"""The arrows that a linter of imports cannot see: what a process has loaded once it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+SERVING = ["impasto", "impasto.images", "impasto.sheets", "impasto.codes", "impasto.bundle", "impasto.engine"]
+PROGRAMS = ["impasto_client", "impasto_client.cli", "impasto_server", "impasto_server.main"]
+
+
+def loaded_by(module: str) -> set[str]:
+    """Return the top-level packages that a fresh process has loaded after importing `module`."""
+    script = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+def skip_unless_present(module: str) -> None:
+    if find_spec(module) is None:
+        pytest.skip(f"{module} does not exist")
+
+
+@pytest.mark.parametrize("module", [*SERVING, *PROGRAMS])
+def test_what_serves_never_loads_torch(module: str) -> None:
+    skip_unless_present(module)
+
+    assert not loaded_by(module) & {"torch", "torchvision", "onnx", "onnxscript"}
+
+
+@pytest.mark.parametrize("module", ["impasto", "impasto_client", "impasto_client.cli"])
+def test_the_client_needs_only_the_base_dependencies(module: str) -> None:
+    skip_unless_present(module)
+
+    assert not loaded_by(module) & {"numpy", "PIL", "onnxruntime", "safetensors", "pydantic", "aiohttp"}
+
+
+def test_the_bundle_module_is_of_use_without_a_runtime() -> None:
+    assert "onnxruntime" not in loaded_by("impasto.bundle")
+    assert "onnxruntime" not in loaded_by("impasto.engine")  # loaded when an engine is opened
+
+
+@pytest.mark.parametrize("module", ["stylizer_pb2", "stylizer_pb2_grpc"])
+def test_the_stubs_have_been_generated(module: str) -> None:
+    assert find_spec(f"impasto.v1.{module}") is not None
