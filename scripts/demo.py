@@ -9,15 +9,11 @@ come with scikit-image. The environment variable PHOTO does as well as --photo.
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,18 +23,11 @@ from impasto.bundle import STARTER
 from impasto.errors import ImpastoError, InvalidInput, MissingDependency
 from impasto.sheets import contact_sheet
 from impasto_client import Client, ImpastoClientError
+from impasto_server.local import local_server
 
 STRENGTHS = (0.3, 0.6, 1.0)
 SAMPLES = ("astronaut.png", "coffee.png", "chelsea.png")
 CELL = 384  # px, the long side of a picture on the sheet
-
-_START_SECONDS = 120.0  # to load and warm an engine on a small machine takes a few
-_STOP_SECONDS = 15.0
-_ASK_EVERY = 0.1  # s
-
-
-class DemoError(Exception):
-    """The demo cannot go on; says why."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         photos = read_photos(options.photo)
         options.out.mkdir(parents=True, exist_ok=True)
-        with running_server(options.out, options.bundle) as target, Client(target, timeout=120) as client:
+        serving = local_server(options.out, ["--bundle", str(options.bundle), "--log-format", "console"])
+        with serving as server, Client(server.target, timeout=120) as client:
             painting = images.decode(client.style(options.style).thumbnail, field="thumbnail")
             painted = [paint(client, photo, options.style, strength) for photo in photos for strength in STRENGTHS]
         sheet = write(painted, painting, options.style, options.out)
-    except (ImpastoError, ImpastoClientError, DemoError, OSError) as error:
+    except (ImpastoError, ImpastoClientError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -119,64 +109,6 @@ def print_table(painted: Sequence[Painted]) -> None:
         height, width = one.pixels.shape[:2]
         size = f"{width}x{height}"
         print(f"{one.photo.name:16} {size:>10} {one.strength:8g} {one.engine * 1e3:6.0f} ms {one.call * 1e3:8.0f} ms")
-
-
-@contextmanager
-def running_server(folder: Path, bundle: Path) -> Iterator[str]:
-    """Run a server on free ports of the loopback interface; give where it listens for gRPC.
-
-    Raises:
-        DemoError: it ended, or was not ready in time; the log, `server.log` in `folder`, says why.
-    """
-    ports, log = folder / "ports.json", folder / "server.log"
-    ports.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "impasto_server.main", "--bundle", str(bundle), "--log-format", "console"]
-    command += ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ports-file", str(ports)]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
-        try:
-            yield f"127.0.0.1:{_wait_until_ready(server, ports, log)}"
-        finally:
-            _stop(server)
-            ports.unlink(missing_ok=True)
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], ports: Path, log: Path) -> int:
-    """Return the gRPC port of a server that is ready to paint."""
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise DemoError(f"the server ended with status {server.returncode}; {log} says:\n{_last_lines(log)}")
-        if ports.exists():
-            open_ports = json.loads(ports.read_text())
-            if _is_ready(open_ports["http"]):
-                return int(open_ports["grpc"])
-        time.sleep(_ASK_EVERY)
-    raise DemoError(f"the server was not ready within {_START_SECONDS:g} s; {log} says:\n{_last_lines(log)}")
-
-
-def _is_ready(http_port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """End the server: politely, and if that does not do, by force."""
-    server.terminate()
-    try:
-        server.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _last_lines(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
 
 
 def _samples() -> list[Path]:
