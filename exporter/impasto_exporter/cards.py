@@ -65,9 +65,14 @@ def model_card(style: str, checkpoint: Checkpoint, about: About) -> str:
         f"- Transformer: {checkpoint.architecture.name}, width {checkpoint.architecture.width}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
         f"{training.get('seconds', 0) / 60:.0f} minutes",
-        f"- Recipe of the last steps: {', '.join(f'{name} {value}' for name, value in recipe.items())}",
+        *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in training.get("earlier", [])),
+        f"- Recipe{' after that' if training.get('earlier') else ''}: {_listed(recipe)}",
         "",
         "It paints any photo. It was not made to hide who or what a photo shows.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _listed(recipe: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items() if name != "until_step")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import RequestInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import RequestInfo
 from grpc import StatusCode
 
 from impasto_client import (

@@ -136,6 +136,18 @@ def test_the_fastest_provider_is_chosen_and_the_cpu_is_always_there(tmp_path: Pa
     assert np.allclose(engine.run(photos(1), mixed(1)), photos(1), atol=1e-2)  # OpenVINO computes in bfloat16
 
 
+def test_a_provider_that_cannot_run_the_graph_gives_way_to_the_next_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(onnx_engine, "available_providers", lambda: [Provider.CUDA, Provider.CPU])
+
+    engine = open_engine(gate_bundle(tmp_path / "gate"))
+
+    assert engine.provider is Provider.CPU
+    assert "CUDA" in caplog.text
+    assert "the next provider is tried" in caplog.text
+
+
 def test_the_providers_can_be_asked_for_time_and_again() -> None:
     assert available_providers() == available_providers()
 

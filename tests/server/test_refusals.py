@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import ResourceInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo, RetryInfo
 
 from impasto.v1 import stylizer_pb2 as pb
 from tests.server.support import Broken, Held, blend, detail, fields, photo, reason, refusal, serving
@@ -108,6 +108,17 @@ async def test_an_unknown_style_is_answered_with_those_that_exist(tmp_path: Path
     assert reason(error) == "impasto/STYLE_NOT_FOUND"
     resource = detail(error, ResourceInfo)
     assert (resource.resource_type, resource.resource_name) == ("impasto.dev/Style", "inc")
+    assert detail(error, ErrorInfo).metadata["available"].split(",") == ["gold", "ink"]
+
+
+async def test_a_list_of_styles_too_long_for_a_status_is_cut_between_ids(tmp_path: Path) -> None:
+    styles = [f"style-{number:04}" for number in range(400)]
+    async with serving(fake_bundle(tmp_path / "b", *styles)) as served:
+        error = await refusal(served.stylize(style_id="other"))
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    listed = detail(error, ErrorInfo).metadata["available"].split(",")
+    assert 10 < len(listed) < 400
+    assert all(style in styles for style in listed)
 
 
 async def test_an_endless_style_id_is_not_sent_back_whole(tmp_path: Path) -> None:

@@ -56,8 +56,10 @@ def test_a_training_resumes_where_it_stopped(tmp_path: Path, random_vgg: Path) -
 def test_a_resumed_training_keeps_its_recipe_but_for_what_is_given(tmp_path: Path, random_vgg: Path) -> None:
     assert main(arguments(tmp_path, random_vgg, "--steps", "2", "--style-weight", "3")) == 0
     assert main(arguments(tmp_path, random_vgg, "--steps", "3", "--tv-weight", "1", "--resume")) == 0
-    recipe = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["recipe"]
+    record = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training
+    recipe = record["recipe"]
     assert (recipe["style_weight"], recipe["tv_weight"], recipe["steps"]) == (3, 1, 3)
+    assert record["earlier"] == [{"until_step": 2, "steps": 2, "tv_weight": Recipe().tv_weight}]
 
 
 def test_several_paintings_become_several_styles(tmp_path: Path, random_vgg: Path) -> None:
@@ -134,6 +136,15 @@ def test_paintings_of_the_same_name_are_refused(
     given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / "coarse strokes.jpg"))]
     assert main(given) == 1
     assert "two files give the style id 'coarse-strokes'" in capsys.readouterr().err
+
+
+def test_a_painting_may_not_take_the_identitys_name(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "1")
+    given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / "Identity.jpg"))]
+    assert main(given) == 1
+    assert "Identity.jpg gives the id 'identity', which is taken" in capsys.readouterr().err
 
 
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:

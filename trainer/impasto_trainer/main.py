@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from impasto import images
+from impasto.bundle import IDENTITY
 from impasto.errors import CheckpointError, ImpastoError, InvalidInput
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
@@ -132,6 +133,8 @@ def _paintings(paths: list[Path]) -> list[Painting]:
     for painting in paintings:
         if styles.count(painting.style) > 1:
             raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
+        if painting.style == IDENTITY:
+            raise InvalidInput("painting", f"{painting.file} gives the id {IDENTITY!r}, which is taken; rename it")
     return paintings
 
 

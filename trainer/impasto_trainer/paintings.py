@@ -16,6 +16,7 @@ from impasto.nn.losses import STYLE_LAYERS, gram
 from impasto.nn.perception import Perception
 
 _THUMBNAIL = 384  # px, long side
+_LIMITS = images.Limits(max_pixels=400_000_000)  # museums' scans are large, and come from the user's own disk
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Painting:
             data = path.read_bytes()
         except OSError as error:
             raise InvalidInput("painting", f"cannot read {path}: {error.strerror}") from error
-        pixels = images.decode(data, field=f"painting {path.name}")
+        pixels = images.decode(data, limits=_LIMITS, field=f"painting {path.name}")
         return cls(style_id(path), path.name, hashlib.sha256(data).hexdigest(), pixels)
 
     def at_size(self, shorter: int) -> images.Pixels:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +103,7 @@ class Training:
         self.device = device
         self.step = 0
         self.seconds = 0.0
+        self.earlier: list[dict[str, Any]] = []
         network = TransformerNet(recipe.architecture)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
         self.objective = Objective(network, codes, perception).to(device)
@@ -125,6 +127,7 @@ class Training:
             self.objective.codes.copy_(checkpoint.codes)
         self.step = int(checkpoint.training["step"])
         self.seconds = float(checkpoint.training["seconds"])
+        self.earlier = _stages(checkpoint.training, self.recipe)
         self._restore_optimizer(checkpoint.optimizer)
 
     def run(self, workers: int, on_step: Callable[[Progress], None]) -> None:
@@ -187,12 +190,13 @@ class Training:
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
 
-    def _record(self) -> dict[str, object]:
+    def _record(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "seconds": round(self.seconds, 1),
             "device": self.device.type,
             "recipe": self.recipe.to_dict(),
+            "earlier": self.earlier,
             "photos": len(self.photos.photos),
             "unreadable": self.photos.unreadable,
             "perception": {"network": "vgg19", "layers": list(self.objective.perception.layers)},
@@ -226,6 +230,13 @@ class LossLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self.pending.clear()
+
+
+def _stages(record: dict[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
+    """Return what a resumed training did before with other recipes: up to which step, and where each differs."""
+    stages = list(record.get("earlier", []))
+    changed = {name: value for name, value in record["recipe"].items() if recipe.to_dict().get(name) != value}
+    return [*stages, {"until_step": record["step"], **changed}] if changed else stages
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -52,19 +52,30 @@ def open_engine(bundle: Bundle, *, provider: Provider | None = None, threads: in
 
     Args:
         bundle: whose transformer to run.
-        provider: where; by default the fastest that there is.
+        provider: where; by default the fastest of those that there are and that can run it.
         threads: for one run on a CPU; 0 lets the runtime take every core.
 
     Raises:
         MissingDependency: ONNX Runtime is not installed.
-        EngineError: the provider is not there, or cannot run this transformer.
+        EngineError: the provider is not there, or none can run this transformer.
     """
     available = available_providers()
-    chosen = provider or available[0]
-    if chosen not in available:
+    if provider is None:
+        return _fastest_that_works(bundle, available, threads)
+    if provider not in available:
         names = ", ".join(item.value for item in available)
-        raise EngineError(f"provider {chosen.value!r} is not available here; available: {names}")
-    return OnnxEngine(bundle, chosen, threads)
+        raise EngineError(f"provider {provider.value!r} is not available here; available: {names}")
+    return OnnxEngine(bundle, provider, threads)
+
+
+def _fastest_that_works(bundle: Bundle, available: list[Provider], threads: int) -> OnnxEngine:
+    *faster, last = available
+    for provider in faster:
+        try:
+            return OnnxEngine(bundle, provider, threads)
+        except EngineError as error:
+            _log.warning("%s, so the next provider is tried", error)
+    return OnnxEngine(bundle, last, threads)
 
 
 class OnnxEngine:

@@ -1,0 +1,107 @@
+"""The bundle that comes with Impasto: what it promises, on the engine that this machine has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+
+from impasto import images
+from impasto.bundle import STARTER, Bundle, load_bundle
+from impasto.codes import at_strength
+from impasto.engine import Engine, open_engine
+from impasto.images import Pixels
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@pytest.fixture(scope="module")
+def starter() -> Bundle:
+    return load_bundle(STARTER)
+
+
+@pytest.fixture(scope="module")
+def engine(starter: Bundle) -> Engine:
+    return open_engine(starter)
+
+
+def paint(engine: Engine, bundle: Bundle, photo: Pixels, strength: float = 1.0) -> Pixels:
+    code = at_strength(bundle.code("starry-night"), bundle.identity, strength)
+    return images.to_pixels(engine.run(images.to_planes(photo), code[None]))
+
+
+def sample(name: str, side: int = 256) -> Pixels:
+    """Return one of scikit-image's photos, square."""
+    import skimage
+
+    photo = images.decode((Path(skimage.__file__).parent / "data" / name).read_bytes())
+    return images.resize(photo, side, side)
+
+
+def test_it_is_small_enough_to_ship_and_says_where_it_comes_from(starter: Bundle) -> None:
+    assert sum(file.stat().st_size for file in STARTER.rglob("*") if file.is_file()) < 8_000_000
+    style = starter.styles["starry-night"]
+    assert (style.title, style.artist, style.year) == ("The Starry Night", "Vincent van Gogh", "1889")
+    assert images.decode(style.thumbnail).shape[1] == 384
+    for source in ("CC BY", "VGG-19", "public domain"):
+        assert source in style.card
+    assert starter.manifest["parity"]["largest_error"] < starter.manifest["parity"]["tolerance"]
+
+
+def test_strength_zero_returns_the_photo(starter: Bundle, engine: Engine) -> None:
+    photo = sample("astronaut.png")
+    assert np.abs(paint(engine, starter, photo, 0.0).astype(int) - photo).max() <= 1
+
+
+def test_a_flat_grey_with_the_noise_of_a_sensor_stays_calm(starter: Bundle, engine: Engine) -> None:
+    noise = np.random.default_rng(0).integers(-1, 2, size=(128, 128, 3))
+    for level in (10, 128, 245):
+        painted = paint(engine, starter, (np.full((128, 128, 3), level) + noise).astype(np.uint8))
+        centre = painted[32:-32, 32:-32].astype(float) / 255
+        assert centre.std(axis=(0, 1)).max() < 0.12
+
+
+def test_the_border_looks_like_the_rest(starter: Bundle, engine: Engine) -> None:
+    painted = paint(engine, starter, sample("coffee.png", 320)).astype(float).mean(axis=-1)
+    rim = np.concatenate([painted[:8].ravel(), painted[-8:].ravel(), painted[:, :8].ravel(), painted[:, -8:].ravel()])
+    assert abs(rim.mean() - painted.mean()) < 0.5 * painted.std()
+    assert 0.4 < rim.std() / painted.std() < 1.6
+
+
+def test_there_is_no_grid_at_the_pixels_of_the_network(starter: Bundle, engine: Engine) -> None:
+    """Upsampling that goes wrong leaves a pattern that repeats every 2 or 4 px: look for it in the spectrum."""
+    painted = paint(engine, starter, sample("chelsea.png")).astype(float).mean(axis=-1)
+    spectrum = np.abs(np.fft.fft2(painted - painted.mean())) ** 2
+    size = spectrum.shape[0]
+    for period in (2, 4):
+        k = size // period
+        for line in (spectrum[k, 1 : size // 2], spectrum[1 : size // 2, k]):
+            at, around = (line, spectrum[k - 6 : k - 2, 1 : size // 2])
+            assert np.median(at) < 6 * np.median(around)
+
+
+@pytest.mark.data
+def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: Engine, data: Path) -> None:
+    from benchmarks.quality import Judge, scaled
+    from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
+    from impasto.nn.perception import load_perception
+
+    weights = data / "weights" / "vgg19_features_fp16.safetensors"
+    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, weights)
+    painting = images.decode((data / "paintings" / "starry_night.jpg").read_bytes())
+    judge = Judge(perception, painting, starter.manifest["training"]["recipe"]["painting_size"])
+    photos = [images.decode(path.read_bytes()) for path in sorted((data / "photos_large").glob("kodak_*.jpg"))[:5]]
+
+    def fractions(strength: float) -> tuple[float, float]:
+        sized = [scaled(photo, 256, starter.size_multiple) for photo in photos]
+        pairs = [judge.fractions(photo, paint(engine, starter, photo, strength)) for photo in sized]
+        return median(style for style, _ in pairs), median(content for _, content in pairs)
+
+    styles, contents = zip(*(fractions(strength) for strength in STRENGTHS), strict=True)
+    assert list(styles) == sorted(styles, reverse=True)
+    assert list(contents) == sorted(contents)
+    assert styles[0] == pytest.approx(1, abs=0.02)
+    assert styles[-1] < 0.35
+    assert contents[-1] < 0.55
