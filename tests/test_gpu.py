@@ -1,0 +1,35 @@
+"""What only a CUDA device can show; skipped without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from impasto.bundle import STARTER, load_bundle
+from impasto.engine import Provider, available_providers, open_engine
+from impasto.nn.checkpoint import Checkpoint
+from impasto_trainer.main import main
+from impasto_trainer.training import CHECKPOINT_FILE
+from tests.trainer.pictures import painting, photos
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+def test_training_runs_on_cuda(tmp_path: Path, random_vgg: Path) -> None:
+    places = ["--photos", str(photos(tmp_path / "photos")), "--painting", str(painting(tmp_path / "ink.jpg"))]
+    given = [*places, "--out", str(tmp_path / "out"), "--vgg-weights", str(random_vgg), "--device", "cuda"]
+    assert main([*given, "--steps", "4", "--crop", "64", "--workers", "0"]) == 0
+    assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["device"] == "cuda"
+
+
+@pytest.mark.skipif(Provider.CUDA not in available_providers(), reason="ONNX Runtime has no CUDA provider here")
+def test_cuda_paints_what_the_cpu_paints() -> None:
+    bundle = load_bundle(STARTER)
+    cuda, cpu = (open_engine(bundle, provider=provider) for provider in (Provider.CUDA, Provider.CPU))
+    images = np.random.default_rng(0).random((2, 3, 128, 192), dtype=np.float32)
+    codes = np.stack([bundle.code("starry-night"), bundle.identity])
+    np.testing.assert_allclose(cuda.run(images, codes), cpu.run(images, codes), atol=2 / 255)
