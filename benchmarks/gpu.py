@@ -2,9 +2,9 @@
 
     python -m benchmarks.gpu --photos DIR --painting FILE... --out DIR [--minutes 8] [--vgg-weights FILE]
 
-Training goes on from what an earlier call left in --out and ends after --minutes or at the recipe's last step, whichever
-comes first; `starter.safetensors` in --out is its checkpoint without the optimiser's state, small enough to carry
-away and export. Runs on a CPU as well, to see that it works. docs/gpu.md has the last figures.
+Training goes on from what an earlier call left in --out and ends after --minutes or at the recipe's last step,
+whichever comes first; `starter.safetensors` in --out is its checkpoint without the optimiser's state, small enough to
+carry away and export. Runs on a CPU as well, to see that it works. docs/gpu.md has the last figures.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,11 +52,9 @@ def train(options: argparse.Namespace) -> str:
     command += ["--painting", *options.painting, *options.recipe]
     command += ["--resume"] if checkpoint.exists() else []
     command += ["--vgg-weights", options.vgg_weights] if options.vgg_weights else []
-    with (options.out / "training.log").open("ab") as log:
-        try:
-            subprocess.run(list(map(str, command)), stdout=log, stderr=log, timeout=60 * options.minutes, check=True)
-        except subprocess.TimeoutExpired:
-            pass  # it saves as it goes
+    # Running out of time is no error: it saves as it goes.
+    with (options.out / "training.log").open("ab") as log, suppress(subprocess.TimeoutExpired):
+        subprocess.run(list(map(str, command)), stdout=log, stderr=log, timeout=60 * options.minutes, check=True)
     reached = Checkpoint.load(checkpoint)
     replace(reached, optimizer={}).save(options.out / "starter.safetensors")
     step, seconds = reached.training["step"], reached.training["seconds"]

@@ -1,8 +1,9 @@
 """The transformer: a photo and a style code in, the painted photo out.
 
-Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer", supplementary table 1) with
-reflection padding, upsampling followed by a convolution in place of a transposed one (Odena et al. 2016),
-and conditional instance norm (Dumoulin et al. 2017, equation 5). The gate is ours: see docs/architecture.md.
+Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer", supplementary table 1) with reflection padding,
+upsampling followed by a convolution in place of a transposed one (Odena et al. 2016; bilinear, where they recommend
+nearest: that left a weave of 4 px in flat areas), and conditional instance norm (Dumoulin et al. 2017, equation 5).
+The gate is ours: see docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class TransformerNet(nn.Module):
         for block in self.blocks:
             x = block(x, code)
         for layer in self.up:
-            x = F.relu(layer(F.interpolate(x, scale_factor=2.0, mode="nearest"), code))
+            x = F.relu(layer(F.interpolate(x, scale_factor=2.0, mode="bilinear"), code))
         painted = torch.sigmoid(self.out(x))
         a, b = code.take(GATE_CHANNELS), code.take(GATE_CHANNELS)
         return (a * image + b * painted).clamp(0.0, 1.0)
