@@ -10,6 +10,7 @@ carry away and export. Runs on a CPU as well, to see that it works. docs/gpu.md 
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -52,9 +54,8 @@ def train(options: argparse.Namespace) -> str:
     command += ["--painting", *options.painting, *options.recipe]
     command += ["--resume"] if checkpoint.exists() else []
     command += ["--vgg-weights", options.vgg_weights] if options.vgg_weights else []
-    # Running out of time is no error: it saves as it goes.
-    with (options.out / "training.log").open("ab") as log, suppress(subprocess.TimeoutExpired):
-        subprocess.run(list(map(str, command)), stdout=log, stderr=log, timeout=60 * options.minutes, check=True)
+    with (options.out / "training.log").open("ab") as log:
+        _run_for(60 * options.minutes, list(map(str, command)), log)
     reached = Checkpoint.load(checkpoint)
     replace(reached, optimizer={}).save(options.out / "starter.safetensors")
     step, seconds = reached.training["step"], reached.training["seconds"]
@@ -82,6 +83,16 @@ def cuda_tests() -> str:
         [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"], capture_output=True, text=True, check=False
     )
     return f"CUDA tests: {done.stdout.strip().splitlines()[-1]}"
+
+
+def _run_for(seconds: float, command: Sequence[str], log: IO[bytes]) -> None:
+    """Run a training, and have it save and stop when the time is up."""
+    with subprocess.Popen(command, stdout=log, stderr=log) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.terminate()
+    if process.returncode not in (0, 128 + signal.SIGTERM):
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _median_ms(engine: Engine, batch: int, size: int, code: np.ndarray, runs: int) -> float:

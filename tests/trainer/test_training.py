@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ from impasto.nn.checkpoint import Checkpoint
 from impasto_trainer.main import main
 from impasto_trainer.recipe import Recipe
 from impasto_trainer.training import CHECKPOINT_FILE, learning_rate
+from tests.support import files_no_larger_than
 from tests.trainer.pictures import painting, photos
 
 SMALL = ["--width", "4", "--residual-blocks", "1", "--crop", "64", "--batch", "2", "--painting-size", "64"]
@@ -73,11 +79,58 @@ def test_several_paintings_become_several_styles(tmp_path: Path, random_vgg: Pat
 
 
 @pytest.mark.filterwarnings("ignore:skipped")
-def test_an_unreadable_photo_among_good_ones_is_skipped_and_counted(tmp_path: Path, random_vgg: Path) -> None:
+@pytest.mark.parametrize("name", ["a_broken.jpg", "z_broken.jpg"], ids=["to train on", "to look at"])
+def test_an_unreadable_photo_among_good_ones_is_skipped_and_counted(
+    tmp_path: Path, random_vgg: Path, name: str
+) -> None:
     given = arguments(tmp_path, random_vgg, "--steps", "4")
-    (tmp_path / "photos" / "a_broken.jpg").write_text("no picture")
+    (tmp_path / "photos" / name).write_text("no picture")
     assert main(given) == 0
     assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["unreadable"] > 0
+    assert (tmp_path / "out" / "sheet-000004.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_a_folder_without_a_readable_photo_is_refused(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "4")
+    for photo in (tmp_path / "photos").iterdir():
+        photo.write_bytes(b"")
+    assert main(given) == 1
+    assert "photos: none can be read" in capsys.readouterr().err
+
+
+def read_until(pattern: bytes, process: subprocess.Popen[bytes]) -> None:
+    """Read standard error until the pattern is there."""
+    assert process.stderr is not None
+    seen = b""
+    while not re.search(pattern, seen):
+        more = os.read(process.stderr.fileno(), 4096)
+        assert more, seen.decode()
+        seen += more
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_training_with_a_checkpoint_to_go_on_from(
+    tmp_path: Path, random_vgg: Path, number: signal.Signals
+) -> None:
+    given = arguments(tmp_path, random_vgg, "--steps", "1000000", "--save-every", "1000000", "--workers", "1")
+    command = [sys.executable, "-m", "impasto_trainer.main", *given]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            read_until(rb" [1-9]\d*/1000000 ", process)
+            os.killpg(process.pid, number)  # its loader too, as Ctrl-C in a terminal would
+            _, errors = process.communicate()
+        finally:
+            process.kill()
+    assert process.returncode == 128 + number
+    assert errors.decode().splitlines()[-1] == (f"impasto-train: {number.name}: stopped and saved; go on with --resume")
+    assert b"Traceback" not in errors
+    step = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"]
+    assert step >= 1
+    assert main(arguments(tmp_path, random_vgg, "--resume", "--steps", str(step + 1))) == 0
+    assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"] == step + 1
 
 
 def test_a_full_disk_on_the_way_is_told_and_training_goes_on(
@@ -96,15 +149,17 @@ def test_a_full_disk_on_the_way_is_told_and_training_goes_on(
     assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"] == 4
 
 
-def test_a_full_disk_at_the_end_is_an_error(
-    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_on_a_disk_that_stays_full_the_earlier_checkpoint_survives(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(self: Checkpoint, path: Path) -> None:
-        raise CheckpointError("no space left")
-
-    monkeypatch.setattr(Checkpoint, "save", fail)
-    assert main(arguments(tmp_path, random_vgg, "--steps", "1")) == 1
-    assert "no space left" in capsys.readouterr().err
+    assert main(arguments(tmp_path, random_vgg, "--steps", "1")) == 0
+    (tmp_path / "out" / "losses.jsonl").write_text("\n" * 3000)  # what it appends lies beyond the end of the disk
+    with files_no_larger_than(3000):
+        assert main(arguments(tmp_path, random_vgg, "--resume", "--steps", "51", "--save-every", "40")) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert sum("warning: " in line and "training goes on" in line for line in errors) == 3  # checkpoint, losses, sheet
+    assert re.match(rf"impasto-train: could not write .*{CHECKPOINT_FILE}", errors[-1])
+    assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"] == 1
 
 
 @pytest.mark.parametrize(
@@ -118,15 +173,26 @@ def test_a_full_disk_at_the_end_is_an_error(
         (["--vgg-weights", "absent.safetensors"], "absent.safetensors"),
         (["--resume"], "no readable checkpoint"),
         (["--device", "abacus"], "abacus"),
+        (["--out", "{folder}/photos/photo_0.jpg"], "photo_0.jpg"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_bad_arguments_are_refused_before_any_work(
     tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str], change: list[str], complaint: str
 ) -> None:
+    change = [part.format(folder=tmp_path) for part in change]
     assert main([*arguments(tmp_path, random_vgg, "--steps", "1"), *change]) == 1
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("change", [["--workers", "-1"], ["--save-every", "0"], ["--sheet-every", "0"]], ids=str)
+def test_counts_out_of_range_are_wrong_usage(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str], change: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments(tmp_path, random_vgg), *change])
+    assert f"{change[0]}: {change[1]} is out of range" in capsys.readouterr().err
 
 
 def test_paintings_of_the_same_name_are_refused(

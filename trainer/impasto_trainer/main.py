@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.nn.perception import WEIGHTS_VARIABLE, load_perception
 from impasto.sheets import contact_sheet
+from impasto_trainer.interruption import Interrupted, stoppable
 from impasto_trainer.paintings import Painting
 from impasto_trainer.photos import PhotoCrops, find_photos
 from impasto_trainer.recipe import Recipe
@@ -35,11 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         train(options)
-    except ImpastoError as error:
+    except (ImpastoError, OSError) as error:
         print(f"impasto-train: {error}", file=sys.stderr)
         return 1
+    except Interrupted as stop:
+        print(f"impasto-train: {stop.signal.name}: stopped and saved; go on with --resume", file=sys.stderr)
+        return stop.status
     except KeyboardInterrupt:
-        print("impasto-train: interrupted; go on with --resume", file=sys.stderr)
+        print("impasto-train: interrupted before the first step", file=sys.stderr)
         return 130
     return 0
 
@@ -58,17 +64,29 @@ def train(options: argparse.Namespace) -> None:
     training = Training(recipe, crops, paintings, perception, device=device, compile=_compile(options, recipe))
     if earlier:
         training.restore(earlier)
-    _loop(training, options, validation_photos)
-    save(training, options.out, final=True)
-    print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
+    checkpoint = options.out / CHECKPOINT_FILE
+    with stoppable() as stop_if_asked:
+        try:
+            _loop(training, options, validation_photos, stop_if_asked)
+        except Interrupted:
+            training.checkpoint().save(checkpoint)
+            raise
+        training.checkpoint().save(checkpoint)
+    print(f"{checkpoint}: {', '.join(p.style for p in paintings)}, {training.step} steps")
 
 
-def _loop(training: Training, options: argparse.Namespace, validation: list[images.Pixels]) -> None:
+def _loop(
+    training: Training,
+    options: argparse.Namespace,
+    validation: list[images.Pixels],
+    stop_if_asked: Callable[[], None],
+) -> None:
     log = LossLog(options.out / "losses.jsonl", _LOG_EVERY)
     with tqdm(total=training.recipe.steps, initial=training.step, unit="step", dynamic_ncols=True) as bar:
 
         def on_step(progress: Progress) -> None:
-            log.add(progress)
+            with _going_on():
+                log.add(progress)
             bar.set_postfix(
                 content=f"{progress.content:.3f}",
                 style=f"{progress.style:.3f}",
@@ -78,21 +96,23 @@ def _loop(training: Training, options: argparse.Namespace, validation: list[imag
             )
             bar.update()
             if progress.step % options.save_every == 0:
-                save(training, options.out)
+                with _going_on():
+                    training.checkpoint().save(options.out / CHECKPOINT_FILE)
             if progress.step % options.sheet_every == 0 or progress.step == training.recipe.steps:
-                _sheet(training, validation, options.out / f"sheet-{progress.step:06d}.png")
+                with _going_on():
+                    _sheet(training, validation, options.out / f"sheet-{progress.step:06d}.png")
+            stop_if_asked()
 
         training.run(options.workers, on_step)
 
 
-def save(training: Training, out: Path, *, final: bool = False) -> None:
-    """Write the checkpoint. On the way a failure is told and training goes on; at the end it is an error."""
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Tell of a file that cannot be written, as on a full disk, and go on: the training is worth more than the file."""
     try:
-        training.checkpoint().save(out / CHECKPOINT_FILE)
-    except CheckpointError as error:
-        if final:
-            raise
-        tqdm.write(f"warning: {error}; training goes on and tries again", file=sys.stderr)
+        yield
+    except (CheckpointError, OSError) as error:
+        tqdm.write(f"warning: {error}; training goes on", file=sys.stderr)
 
 
 def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
@@ -112,13 +132,32 @@ def _split(options: argparse.Namespace) -> tuple[list[Path], list[images.Pixels]
     photos = find_photos(options.photos)
     if options.validation:
         found = find_photos(options.validation)
-        held_out = found[:: max(1, len(found) // _SHEET_PHOTOS)][:_SHEET_PHOTOS]
-    elif len(photos) > _SHEET_PHOTOS:
-        photos, held_out = photos[:-_SHEET_PHOTOS], photos[-_SHEET_PHOTOS:]
-    else:
-        held_out = photos
-    decoded = (images.decode(path.read_bytes(), field=f"validation photo {path.name}") for path in held_out)
-    return photos, [_sheet_size(photo) for photo in decoded]
+        return photos, list(_some_readable(found[:: max(1, len(found) // _SHEET_PHOTOS)]).values())
+    held_out = _some_readable(reversed(photos))
+    if len(photos) > _SHEET_PHOTOS:
+        photos = [path for path in photos if path not in held_out]
+    return photos, list(held_out.values())
+
+
+def _some_readable(paths: Iterable[Path]) -> dict[Path, images.Pixels]:
+    """Return the first few photos that can be read, [H, W, 3], at the size of a sheet.
+
+    Raises:
+        InvalidInput: none can.
+    """
+    found: dict[Path, images.Pixels] = {}
+    error: Exception | None = None
+    for path in paths:
+        try:
+            found[path] = _sheet_size(images.decode(path.read_bytes(), field=path.name))
+        except (InvalidInput, OSError) as unreadable:
+            error = unreadable
+            warnings.warn(f"skipped: {error}", stacklevel=2)
+        if len(found) == _SHEET_PHOTOS:
+            break
+    if not found:
+        raise InvalidInput("photos", f"none can be read; the last one tried: {error}")
+    return found
 
 
 def _sheet_size(photo: images.Pixels) -> images.Pixels:
@@ -147,7 +186,10 @@ def _device(name: str | None) -> torch.device:
 
 def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
     """Return the recipe: what is given, over what the resumed training had, over the defaults."""
-    base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
+    try:
+        base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"the checkpoint holds no recipe that this Impasto knows: {error}") from error
     given = {item.name: getattr(options, item.name) for item in fields(Recipe) if hasattr(options, item.name)}
     return replace(base, **given)
 
@@ -166,13 +208,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
     parser.add_argument("--device", help="cuda or cpu [cuda where there is one]")
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile [%(default)s]")
-    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1), help="loaders [%(default)s]")
-    parser.add_argument("--save-every", type=int, default=250, metavar="STEPS", help="[%(default)s]")
-    parser.add_argument("--sheet-every", type=int, default=500, metavar="STEPS", help="[%(default)s]")
+    loaders = min(4, os.cpu_count() or 1)
+    parser.add_argument("--workers", type=_at_least(0), default=loaders, metavar="N", help="loaders [%(default)s]")
+    parser.add_argument("--save-every", type=_at_least(1), default=250, metavar="STEPS", help="[%(default)s]")
+    parser.add_argument("--sheet-every", type=_at_least(1), default=500, metavar="STEPS", help="[%(default)s]")
     recipe = parser.add_argument_group("recipe")
     for item in fields(Recipe):
         _add_recipe_option(recipe, item)
     return parser
+
+
+def _at_least(low: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        if int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text} is out of range; give {low} or more")
+        return int(text)
+
+    return whole_number
 
 
 def _add_recipe_option(group: Any, item: Field[Any]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,17 +112,27 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
 
 def loader(dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int) -> Iterator[Tensor]:
     """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes."""
-    return iter(
-        DataLoader(
-            dataset,
-            batch_size=batch,
-            sampler=range(first * batch, last * batch),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            multiprocessing_context="spawn" if workers else None,
-            pin_memory=torch.cuda.is_available(),
-        )
+    batches = DataLoader(
+        dataset,
+        batch_size=batch,
+        sampler=range(first * batch, last * batch),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_leave_signals_to_the_parent,
+        pin_memory=torch.cuda.is_available(),
     )
+    # What a process ignores, those that it starts ignore from their first instruction on.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return iter(batches)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    """Leave the parent's process group: Ctrl-C and `timeout` signal all of it, and the parent wants its last batch."""
+    os.setpgrp()
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

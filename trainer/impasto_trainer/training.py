@@ -227,9 +227,9 @@ class LossLog:
         names = ("content", "style", "tv", "total", "waited")
         means = {name: round(sum(getattr(p, name) for p in self.pending) / len(self.pending), 6) for name in names}
         line = {"step": progress.step, **means, "rate": progress.rate, "unreadable": progress.unreadable}
+        self.pending.clear()  # first, so that a line that cannot be written is lost rather than tried at every step
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        self.pending.clear()
 
 
 def _stages(record: dict[str, Any], recipe: Recipe) -> list[dict[str, Any]]:

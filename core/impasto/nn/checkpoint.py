@@ -82,21 +82,21 @@ class Checkpoint:
             with safe_open(path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})[_HEADER])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{path} is no readable checkpoint: {error}") from error
-        if header.get("format_version") != FORMAT_VERSION:
-            raise CheckpointError(
-                f"{path} has format version {header.get('format_version')}; this Impasto reads {FORMAT_VERSION}"
+            if header["format_version"] != FORMAT_VERSION:
+                raise CheckpointError(
+                    f"{path} has format version {header['format_version']!r}; this Impasto reads {FORMAT_VERSION}"
+                )
+            return cls(
+                architecture=Architecture(**header["architecture"]),
+                weights=_under("transformer.", tensors),
+                styles=tuple(header["styles"]),
+                codes=tensors["codes"],
+                training=header["training"],
+                thumbnails={name: value.numpy().tobytes() for name, value in _under("thumbnail.", tensors).items()},
+                optimizer=_under("optimizer.", tensors),
             )
-        return cls(
-            architecture=Architecture(**header["architecture"]),
-            weights=_under("transformer.", tensors),
-            styles=tuple(header["styles"]),
-            codes=tensors["codes"],
-            training=header["training"],
-            thumbnails={name: value.numpy().tobytes() for name, value in _under("thumbnail.", tensors).items()},
-            optimizer=_under("optimizer.", tensors),
-        )
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is no readable checkpoint: {error}") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

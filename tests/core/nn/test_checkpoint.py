@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import Architecture, TransformerNet, new_code
+from tests.support import files_no_larger_than
 
 SMALL = Architecture(width=4, residual_blocks=1)
 
@@ -26,17 +26,6 @@ def checkpoint(step: int = 7) -> Checkpoint:
         thumbnails={"ink": b"jpeg one", "gold": b"jpeg two"},
         optimizer={"0.exp_avg": torch.rand(3)},
     )
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let writes beyond `size` bytes fail, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @torch.no_grad()
@@ -70,3 +59,20 @@ def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path, damage: str) 
         path.write_text("something else")
     with pytest.raises(CheckpointError, match=r"c\.safetensors"):
         Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"format_version": 2}, "format version 2; this Impasto reads 1"),
+        ({"architecture": {"name": "picasso"}}, "architecture 'picasso' is unknown"),
+        ({"architecture": {"depth": 3}}, "depth"),
+        ({"styles": None}, "no readable checkpoint"),
+    ],
+    ids=["later format", "unknown architecture", "unknown parameter", "no styles"],
+)
+def test_a_checkpoint_of_another_make_is_named(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
+    header = {"format_version": 1, "architecture": SMALL.to_dict(), "styles": [], "training": {}, **change}
+    save_file({"codes": torch.zeros(1)}, tmp_path / "c.safetensors", {"impasto": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=rf"c\.safetensors.*{complaint}"):
+        Checkpoint.load(tmp_path / "c.safetensors")
