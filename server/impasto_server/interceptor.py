@@ -19,12 +19,17 @@ from impasto_server.statuses import internal, status_of
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OURS = "/impasto."  # of other services, such as health, the log would hold little else
 
+# How far a caller's clock may run ahead of ours: its deadline reaches us rounded up by at most this share of it, and
+# after this time.
+_ROUNDING = 0.01
+_LATENCY = 0.05  # s
+
 
 class Interceptor(grpc.aio.ServerInterceptor):
     """Owns every error that leaves a method.
 
     The domain's are answered by the table in `statuses`. Any other is logged whole, and the caller is told an id to
-    ask for. A caller that went away is no error.
+    ask for. A caller that went away, or whose deadline passed, is no error.
     """
 
     def __init__(self, metrics: Metrics, log: Log) -> None:
@@ -79,7 +84,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             code = _CODES[context.code()]
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            code = grpc.StatusCode.CANCELLED
+            code = _why_cut_off(context, perf_counter() - begun)
             raise
         except Exception as error:
             status = status_of(error)
@@ -94,3 +99,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
             self._metrics.called(method, code.name)
             write = self._log.info if method.startswith(_OURS) else self._log.debug
             write("call", code=code.name, ms=round((perf_counter() - begun) * 1e3, 1))
+
+
+def _why_cut_off(context: Any, lasted: float) -> grpc.StatusCode:
+    """Tell a deadline that passed from a caller that went away; gRPC cancels the call for both.
+
+    Args:
+        context: of the call.
+        lasted: s, from its start until it was cancelled.
+    """
+    left = context.time_remaining()
+    late = left is not None and left <= _ROUNDING * lasted + _LATENCY
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from impasto.errors import ImpastoError
 from impasto_server import engines, painter
@@ -15,6 +16,7 @@ from impasto_server.config import PROGRAM, Config, ConfigError, load
 from impasto_server.logs import Log, adopt_library_logs, make_log
 from impasto_server.server import running
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CANNOT_START = 1
 _BAD_CONFIGURATION = 2
 
@@ -38,19 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def serve(config: Config, log: Log) -> None:
-    """Serve until a signal; a second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-    asked_to_stop = asyncio.Event()
+    """Serve until a signal, which stops a start-up as well; a second one ends the process at once."""
+    serving = asyncio.ensure_future(_serve_for_ever(config, log))
 
     def stop() -> None:
-        asked_to_stop.set()
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
+        serving.cancel()
+        for signal_number in _SIGNALS:
             loop.remove_signal_handler(signal_number)
+            signal.signal(signal_number, signal.SIG_DFL)
 
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
+    loop = asyncio.get_running_loop()
+    for signal_number in _SIGNALS:
         loop.add_signal_handler(signal_number, stop)
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve_for_ever(config: Config, log: Log) -> None:
     async with running(config, log=log):
-        await asked_to_stop.wait()
+        await asyncio.Event().wait()
 
 
 def _leave_runs_behind() -> None:

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 from safetensors.numpy import save
 
 from impasto.bundle import GRAPH, WEIGHTS, Bundle, write_bundle
@@ -25,10 +25,13 @@ def gate_bundle(path: Path, *, white: float = 1.0, graph: bytes | None = None) -
     return write_bundle(path, bundle.manifest, files)
 
 
+def halving_graph() -> bytes:
+    """Return a graph that paints every picture at half its size."""
+    return _model([helper.make_node("AveragePool", ["image"], ["painted"], kernel_shape=[2, 2], strides=[2, 2])], [])
+
+
 def _graph(weights: bytes) -> bytes:
     node = helper.make_node
-    shape: list[str | int | None] = ["N", 3, "H", "W"]
-    code_shape: list[str | int | None] = ["N", CODE_SIZE]
     nodes = [
         node("Slice", ["style", "a_start", "b_start", "channel"], ["a_flat"]),
         node("Slice", ["style", "b_start", "end", "channel"], ["b_flat"]),
@@ -43,15 +46,21 @@ def _graph(weights: bytes) -> bytes:
     integers = {"a_start": [-6], "b_start": [-3], "end": [CODE_SIZE], "channel": [1], "space": [2, 3]}
     constants = [helper.make_tensor(name, TensorProto.INT64, [len(v)], v) for name, v in integers.items()]
     constants += [helper.make_tensor(name, TensorProto.FLOAT, [], [v]) for name, v in (("zero", 0.0), ("one", 1.0))]
+    return _model(nodes, [*constants, _external("white", weights)])
+
+
+def _model(nodes: list[NodeProto], initializers: list[TensorProto]) -> bytes:
+    """Return a model with a transformer's inputs and output."""
+    shape: list[str | int | None] = ["N", 3, "H", "W"]
     graph = helper.make_graph(
         nodes,
         "gate",
         [
             helper.make_tensor_value_info("image", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("style", TensorProto.FLOAT, code_shape),
+            helper.make_tensor_value_info("style", TensorProto.FLOAT, ["N", CODE_SIZE]),
         ],
-        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, shape)],
-        [*constants, _external("white", weights)],
+        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, ["N", 3, "h", "w"])],
+        initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return bytes(model.SerializeToString())

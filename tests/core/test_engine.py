@@ -17,7 +17,7 @@ from impasto.engine import Engine, FakeEngine, OnnxEngine, Provider, available_p
 from impasto.engine import onnx as onnx_engine
 from impasto.errors import EngineError, MissingDependency
 from impasto.images import Planes, to_planes
-from tests.core.graphs import gate_bundle
+from tests.core.graphs import gate_bundle, halving_graph
 from tests.support import code, gradient
 
 
@@ -105,6 +105,13 @@ def test_a_failed_run_is_an_engine_error(engine: OnnxEngine, images: Planes, cod
         engine.run(images, codes)
 
     assert engine.run(photos(1), mixed(1)).shape == (1, 3, 48, 64)
+
+
+def test_a_picture_of_another_size_is_an_engine_error(tmp_path: Path) -> None:
+    bundle = gate_bundle(tmp_path / "gate", graph=halving_graph())
+
+    with pytest.raises(EngineError, match=r"cpu painted \(1, 3, 24, 32\) on a batch of \(1, 3, 48, 64\)"):
+        open_engine(bundle, provider=Provider.CPU).run(photos(1), mixed(1))
 
 
 def test_a_broken_graph_is_an_engine_error_that_names_it(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from impasto_server.errors import CannotListen
 from impasto_server.library import Library
 from impasto_server.logs import make_log
 from impasto_server.server import Server, running
-from tests.server.support import Held, Served, connect, fetch, options, photo, read, reason, refusal, serving
+from tests.server.support import Broken, Held, Served, connect, fetch, options, photo, read, reason, refusal, serving
 from tests.support import fake_bundle, gradient
 
 SERVICE = "impasto.v1.Stylizer"
@@ -168,21 +168,31 @@ async def test_two_bundles_of_one_name_do_not_start(tmp_path: Path) -> None:
             pass
 
 
-class _Wild(FakeEngine):
-    def run(self, images: Any, codes: Any) -> Any:
-        return super().run(images, codes) * np.float32(np.nan)
-
-
-class _Small(FakeEngine):
-    def run(self, images: Any, codes: Any) -> Any:
-        return super().run(images, codes)[..., :8]
-
-
-@pytest.mark.parametrize(("engine", "why"), [(_Wild(), "not finite"), (_Small(), "returned .* for a picture of")])
-async def test_an_engine_that_paints_nonsense_is_never_ready(tmp_path: Path, engine: FakeEngine, why: str) -> None:
-    with pytest.raises(EngineError, match=why):
+async def test_an_engine_that_cannot_paint_is_never_ready(tmp_path: Path) -> None:
+    engine = Broken()
+    engine.error = EngineError("out of memory")
+    with pytest.raises(EngineError, match="out of memory"):
         async with running(options(fake_bundle(tmp_path / "b")), open_engine=lambda _: engine, log=silent()):
             pass
+
+
+async def test_a_start_that_is_cancelled_does_not_wait_for_the_engine(tmp_path: Path) -> None:
+    engine, log = Held(), io.StringIO()
+    engine.holding = True
+    config = options(fake_bundle(tmp_path / "b"))
+
+    async def start() -> None:
+        async with running(config, open_engine=lambda _: engine, log=make_log(stream=log)):
+            pass
+
+    starting = asyncio.create_task(start())
+    await engine.until_entered()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    engine.release.set()
+    events = [json.loads(line)["event"] for line in log.getvalue().splitlines()]
+    assert events == ["listening", "shutting down", "stopped"]
 
 
 @pytest.mark.parametrize("port", ["listen", "http"])

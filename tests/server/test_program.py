@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import aiohttp
 import grpc
 import pytest
 
-from impasto.bundle import GRAPH, STARTER
+from impasto.bundle import CODES, GRAPH, MANIFEST, STARTER, WEIGHTS
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from tests.server.support import photo, read
@@ -55,14 +55,26 @@ async def outcome(*arguments: str) -> tuple[int | None, str]:
         return process.returncode, errors.decode()
 
 
-async def test_a_bundle_that_was_altered_ends_the_start_with_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda bundle: (bundle / GRAPH).write_bytes(b"another graph"), f"{GRAPH} has SHA-256"),
+        (lambda bundle: (bundle / WEIGHTS).write_bytes((bundle / WEIGHTS).read_bytes()[:20]), f"{WEIGHTS} has SHA-256"),
+        (lambda bundle: (bundle / CODES).unlink(), f"cannot read {CODES}: No such file"),
+        (lambda bundle: (bundle / MANIFEST).unlink(), f"is no bundle: cannot read {MANIFEST}"),
+    ],
+    ids=["altered", "a file copied in part", "a file not copied", "the manifest not copied"],
+)
+async def test_a_damaged_bundle_ends_the_start_with_one_line(
+    tmp_path: Path, damage: Callable[[Path], object], why: str
+) -> None:
     bundle = fake_bundle(tmp_path / "b")
-    (bundle.path / GRAPH).write_bytes(b"another graph")
+    damage(bundle.path)
     status, errors = await outcome("--bundle", str(bundle.path), *FREE_PORTS)
     (line,) = errors.splitlines()
     assert status == 1
     assert json.loads(line)["event"] == "cannot start"
-    assert f"{GRAPH} has SHA-256" in json.loads(line)["reason"]
+    assert why in json.loads(line)["reason"]
 
 
 async def test_a_graph_that_no_runtime_reads_ends_the_start(tmp_path: Path) -> None:
@@ -92,7 +104,7 @@ async def test_a_bad_option_ends_the_start_with_one_line() -> None:
 async def test_a_signal_lets_the_starter_finish_what_it_paints(tmp_path: Path, signal_number: signal.Signals) -> None:
     ports_file = tmp_path / "ports.json"
     async with program(*FREE_PORTS, "--ports-file", str(ports_file), "--provider", "cpu") as process:
-        lines = await lines_until_ready(process)
+        lines = await lines_until("ready", process)
         ports = json.loads(ports_file.read_text())
         async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['grpc']}") as channel:
             stub = StylizerStub(channel)  # type: ignore[no-untyped-call]
@@ -108,10 +120,32 @@ async def test_a_signal_lets_the_starter_finish_what_it_paints(tmp_path: Path, s
     assert json.loads(rest.decode().splitlines()[-1])["event"] == "stopped"
 
 
-async def lines_until_ready(process: asyncio.subprocess.Process) -> list[dict[str, Any]]:
+@needs_starter
+async def test_a_signal_during_the_start_ends_it_in_order() -> None:
+    async with program(*FREE_PORTS, "--provider", "cpu") as process:
+        await lines_until("listening", process)
+        process.send_signal(signal.SIGTERM)
+        _, rest = await process.communicate()
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in rest.decode().splitlines()]
+    assert events[-2:] == ["shutting down", "stopped"]
+
+
+@needs_starter
+async def test_a_second_signal_ends_the_program_at_once() -> None:
+    async with program(*FREE_PORTS, "--provider", "cpu", "--drain-delay-seconds", "3600") as process:
+        await lines_until("ready", process)
+        process.send_signal(signal.SIGINT)
+        await lines_until("shutting down", process)
+        process.send_signal(signal.SIGINT)
+        _, rest = await process.communicate()
+    assert (process.returncode, rest) == (-signal.SIGINT, b"")
+
+
+async def lines_until(event: str, process: asyncio.subprocess.Process) -> list[dict[str, Any]]:
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []
-    while not lines or lines[-1]["event"] != "ready":
+    while not lines or lines[-1]["event"] != event:
         lines.append(json.loads(await process.stderr.readline()))
     return lines
 

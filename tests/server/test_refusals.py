@@ -12,6 +12,7 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo, RetryInfo
 
+from impasto.errors import EngineError
 from impasto.v1 import stylizer_pb2 as pb
 from tests.server.support import Broken, Held, blend, detail, fields, photo, reason, refusal, serving
 from tests.support import fake_bundle
@@ -193,19 +194,13 @@ async def test_an_unexpected_error_reaches_the_caller_as_an_id_and_the_log_as_a_
     assert "the secret of the house" in story["exception"]
 
 
-async def test_an_engine_that_paints_nan_is_an_internal_error(tmp_path: Path) -> None:
-    class Unwell(Broken):
-        sick = False
-
-        def run(self, images: Any, codes: Any) -> Any:
-            painted = super().run(images, codes)
-            return painted * math.nan if self.sick else painted
-
-    engine = Unwell()
+async def test_an_engine_that_fails_is_an_internal_error(tmp_path: Path) -> None:
+    engine = Broken()
     async with serving(fake_bundle(tmp_path / "b"), engine=engine) as served:
-        engine.sick = True
+        engine.error = EngineError("cpu painted numbers that are not finite")
         error = await refusal(served.stylize())
     assert error.code() is grpc.StatusCode.INTERNAL
+    assert "finite" not in str(error.details())
 
 
 async def test_a_caller_that_goes_away_is_no_error_and_leaves_its_place(tmp_path: Path) -> None:
@@ -220,3 +215,17 @@ async def test_a_caller_that_goes_away_is_no_error_and_leaves_its_place(tmp_path
             await served.get("/livez")
         assert (await served.stylize()).image
         assert not [line for line in served.lines if line["event"] == "unexpected error"]
+
+
+async def test_a_call_whose_deadline_passes_is_counted_as_that(tmp_path: Path) -> None:
+    engine = Held()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine) as served:
+        engine.holding = True
+        error = await refusal(served.stub.Stylize(pb.StylizeRequest(image=photo(), style_id="ink"), timeout=1))
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        while not (lines := [line for line in served.lines if line["event"] == "call"]):
+            await served.get("/livez")
+        _, metrics = await served.get("/metrics")
+        engine.release.set()
+    assert [line["code"] for line in lines] == ["DEADLINE_EXCEEDED"]
+    assert 'impasto_requests_total{code="DEADLINE_EXCEEDED",method="/impasto.v1.Stylizer/Stylize"} 1.0' in metrics

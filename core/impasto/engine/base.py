@@ -32,8 +32,8 @@ class Engine(Protocol):
             codes: [N, D].
 
         Returns:
-            [N, 3, H, W], RGB in 0..1.
+            [N, 3, H, W], of the shape of `images`; RGB in 0..1, every number finite. Who calls need not check.
 
         Raises:
-            EngineError: the device failed, or ran out of memory.
+            EngineError: the device failed, ran out of memory, or painted anything else than that.
         """

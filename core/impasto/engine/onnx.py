@@ -111,7 +111,9 @@ class OnnxEngine:
             (painted,) = self._session.run([PAINTED], {IMAGE: images, STYLE: codes}, self._run_options)
         except Exception as error:
             raise EngineError(f"{self.name} failed on a batch of {images.shape}: {error}") from error
-        if not np.isfinite(painted.sum()):
+        if painted.shape != images.shape:
+            raise EngineError(f"{self.name} painted {painted.shape} on a batch of {images.shape}")
+        if not np.isfinite(painted.sum()):  # numbers in 0..1 do not add up to infinity, and this needs no mask
             raise EngineError(f"{self.name} painted numbers that are not finite on a batch of {images.shape}")
         return np.asarray(painted, dtype=np.float32)
 
