@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ from impasto_trainer.photos import PhotoCrops, loader
 from impasto_trainer.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+WINDOW_SHIFT = 8  # px; VGG-19 halves the picture three times before the content layer
 _MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
 
 
@@ -63,18 +65,21 @@ class Objective(nn.Module):
         self.codes = codes
         self.perception = perception
 
-    def forward(self, photos: Tensor, styles: Tensor, grams: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, photos: Tensor, styles: Tensor, grams: dict[str, Tensor], window: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the content, style and smoothness terms.
 
         Args:
             photos: [N, 3, H, W], RGB in 0..1.
             styles: [N], which of the codes paints each photo.
             grams: layer -> [S, C, C], the style targets.
+            window: the rows and the columns that the perception looks at, as indices.
         """
         painted = self.network(photos, self.codes[styles])
         with torch.no_grad():
-            content = self.perception(photos, CONTENT_LAYERS)
-        features = self.perception(painted)
+            content = self.perception(_seen(photos, window), CONTENT_LAYERS)
+        features = self.perception(_seen(painted, window))
         targets = {layer: value[styles] for layer, value in grams.items()}
         return (
             content_loss(features, content).mean(),
@@ -171,7 +176,7 @@ class Training:
             group["lr"] = rate
         styles = (torch.arange(photos.shape[0], device=self.device) + self.step * photos.shape[0]) % len(self.paintings)
         with self._autocast():
-            content, style, tv = self.terms(photos, styles, self.grams)
+            content, style, tv = self.terms(photos, styles, self.grams, self._window())
         recipe = self.recipe
         total = recipe.content_weight * content + recipe.style_weight * style + recipe.tv_weight * tv
         self.optimizer.zero_grad(set_to_none=True)
@@ -183,6 +188,16 @@ class Training:
             zip(("content", "style", "tv", "total"), torch.stack([content, style, tv, total]).tolist(), strict=True)
         )
         return Progress(step=self.step, **values, rate=rate, waited=waited, unreadable=self.photos.unreadable)
+
+    def _window(self) -> tuple[Tensor, Tensor]:
+        """Return rows and columns of a window that lies elsewhere in each step.
+
+        VGG-19's poolings have a grid, and so has the transformer. While the two stay aligned the transformer is
+        rewarded for a pattern that repeats with them, and paints a weave of 4 px into flat areas.
+        """
+        offsets = np.random.default_rng((self.recipe.seed, self.step, 2)).integers(WINDOW_SHIFT, size=2)
+        side = torch.arange(self.recipe.crop - WINDOW_SHIFT, device=self.device)
+        return side + int(offsets[0]), side + int(offsets[1])
 
     def _autocast(self) -> AbstractContextManager[None]:
         # bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32.
@@ -210,6 +225,11 @@ class Training:
             state.setdefault(int(index), {})[kind] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _seen(picture: Tensor, window: tuple[Tensor, Tensor]) -> Tensor:
+    rows, columns = window
+    return picture.index_select(2, rows).index_select(3, columns)
 
 
 class LossLog:
