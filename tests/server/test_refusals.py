@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,11 @@ from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo, RetryInfo
 
 from impasto.errors import EngineError
 from impasto.v1 import stylizer_pb2 as pb
+from tests.core.pngs import RGB, png
 from tests.server.support import Broken, Held, blend, detail, fields, photo, reason, refusal, serving
 from tests.support import fake_bundle
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-
-
-def png_that_claims(width: int, height: int) -> bytes:
-    """Return a small PNG whose header promises a picture of this size."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    data = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -37,9 +25,9 @@ def png_that_claims(width: int, height: int) -> bytes:
         (b"", "impasto/INVALID_VALUE"),
         (b"hello, this is text", "impasto/UNREADABLE_IMAGE"),
         (photo()[:200], "impasto/UNREADABLE_IMAGE"),
-        (png_that_claims(50_000, 50_000), "impasto/IMAGE_TOO_LARGE"),
-        (png_that_claims(1, 1), "impasto/INVALID_VALUE"),
-        (png_that_claims(1, 5000), "impasto/INVALID_VALUE"),
+        (png(50_000, 50_000, 8, RGB, b""), "impasto/IMAGE_TOO_LARGE"),
+        (png(1, 1, 8, RGB, b""), "impasto/INVALID_VALUE"),
+        (png(1, 5000, 8, RGB, b""), "impasto/INVALID_VALUE"),
     ],
     ids=["empty", "text", "truncated", "bomb", "1x1", "1x5000"],
 )

@@ -84,7 +84,9 @@ def _not_found(failure: Failure) -> ImpastoClientError:
 
 def _exhausted(failure: Failure) -> ImpastoClientError:
     if _SIZE_REFUSED in failure.text and not failure.details.details:
-        return MessageTooLarge(failure.text)
+        return MessageTooLarge(
+            f"a message is over the limit ({failure.text}); scale the photo down, or ask for a smaller result"
+        )
     retry = failure.detail(RetryInfo)
     wait = retry.retry_delay.ToNanoseconds() / 1e9 if retry else None
     return ServerBusy(f"{failure.target} is busy: {failure.text}", wait)
