@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -135,13 +135,13 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], files: Mapping[str, by
         for name, data in {**files, MANIFEST: (json.dumps(complete, indent=2) + "\n").encode()}.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_bytes(data)
-        load_bundle(draft)
+        bundle = load_bundle(draft)
         _put_in_place(draft, path, older)
     except OSError as error:
         raise BundleError(f"could not write the bundle {path}: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return load_bundle(path)
+    return replace(bundle, path=path)
 
 
 def _put_in_place(draft: Path, path: Path, older: Path) -> None:

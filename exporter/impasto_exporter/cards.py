@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import InvalidInput
 from impasto.nn.checkpoint import Checkpoint
+
+_KNOWN = {"title", "artist", "year", "source"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,19 @@ class About:
             InvalidInput: it cannot be read, is no TOML, or has a key that means nothing.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-            return cls(**content)
-        except (OSError, ValueError, TypeError) as error:
+            about = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+            for style, known in about.styles.items():
+                if unknown := set(known) - _KNOWN:
+                    raise ValueError(f"{style} has {min(unknown)!r}; known are {', '.join(sorted(_KNOWN))}")
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InvalidInput("about", f"cannot use {path}: {error}") from error
+        return about
+
+    def check(self, styles: Sequence[str]) -> None:
+        """Raise InvalidInput if this tells of a style that is not among these: most often a misspelt one."""
+        for style in self.styles:
+            if style not in styles:
+                raise InvalidInput("about", f"tells of {style!r}; the checkpoint's styles are {', '.join(styles)}")
 
     def style(self, style: str) -> dict[str, str]:
         """Return the manifest's entry for a style."""

@@ -41,10 +41,12 @@ def export(checkpoint: Checkpoint, out: Path, *, name: str, version: str, about:
     """Write the bundle of a checkpoint to `out`.
 
     Raises:
+        InvalidInput: `about` tells of a style that the checkpoint lacks.
         ExportError: the graph is not what the architecture declares, fails ONNX's checker, or does not paint as torch.
         BundleError: the bundle could not be written, or is not valid.
         EngineError, MissingDependency: no ONNX Runtime to compare with.
     """
+    about.check(checkpoint.styles)
     network = checkpoint.transformer()
     graph, weights = build_graph(network)
     nodes = check_nodes(graph, checkpoint.architecture)
@@ -55,7 +57,6 @@ def export(checkpoint: Checkpoint, out: Path, *, name: str, version: str, about:
         _check_model(draft.graph)
         codes = torch.cat([checkpoint.codes, identity_code(checkpoint.codes)[None]])
         parity = compare(network, open_engine(draft, provider=Provider.CPU), codes)
-    out.parent.mkdir(parents=True, exist_ok=True)
     return Export(write_bundle(out, {**manifest, "parity": parity.to_dict(), "nodes": nodes}, files), nodes, parity)
 
 

@@ -119,8 +119,9 @@ def test_the_program_exports_and_replaces_a_bundle(tmp_path: Path, capsys: pytes
         (lambda path: None, [], "no readable checkpoint"),
         (lambda path: checkpoint().save(path), ["--name", "Über"], "'Über' is no bundle name"),
         (lambda path: checkpoint().save(path), ["--about", "absent.toml"], "absent.toml"),
+        (lambda path: checkpoint().save(path), ["--out", "{folder}/c.safetensors/out"], "could not write the bundle"),
     ],
-    ids=["no checkpoint", "bad name", "no about file"],
+    ids=["no checkpoint", "bad name", "no about file", "a file where a folder should be"],
 )
 def test_bad_arguments_are_refused(
     tmp_path: Path,
@@ -130,7 +131,30 @@ def test_bad_arguments_are_refused(
     complaint: str,
 ) -> None:
     prepare(tmp_path / "c.safetensors")
+    change = [part.format(folder=tmp_path) for part in change]
     assert main([str(tmp_path / "c.safetensors"), "--out", str(tmp_path / "out"), *change]) == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('[styles.inc]\ntitle = "Ink"', "tells of 'inc'; the checkpoint's styles are ink, gold"),
+        ('[styles.ink]\ntitel = "Ink"', "ink has 'titel'; known are artist, source, title, year"),
+        ('styles = "ink"', "cannot use"),
+        ("[styles]\nink = 3", "cannot use"),
+        ("author = 'me'", "author"),
+        ("title: Ink", "cannot use"),
+    ],
+)
+def test_an_about_file_that_means_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, complaint: str
+) -> None:
+    checkpoint().save(tmp_path / "c.safetensors")
+    (tmp_path / "about.toml").write_text(content)
+    given = [str(tmp_path / "c.safetensors"), "--out", str(tmp_path / "out"), "--about", str(tmp_path / "about.toml")]
+    assert main(given) == 1
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
