@@ -39,6 +39,23 @@ def test_the_client_needs_only_the_base_dependencies(module: str) -> None:
     assert not loaded_by(module) & {"numpy", "PIL", "onnxruntime", "safetensors", "pydantic", "aiohttp"}
 
 
+@pytest.mark.parametrize(
+    ("package", "absent", "extra"),
+    [
+        ("impasto_server", "pydantic_settings", "server"),
+        ("impasto_trainer", "torch", "train"),
+        ("impasto_exporter", "onnx", "export"),
+    ],
+)
+def test_a_program_without_its_dependencies_names_the_extra_that_brings_them(
+    package: str, absent: str, extra: str
+) -> None:
+    script = f"import sys; sys.modules[{absent!r}] = None; import {package}; sys.exit({package}.program())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{absent} is not installed; run: pip install 'impasto[{extra}]'\n"
+
+
 def test_the_bundle_module_is_of_use_without_a_runtime() -> None:
     assert "onnxruntime" not in loaded_by("impasto.bundle")
     assert "onnxruntime" not in loaded_by("impasto.engine")  # loaded when an engine is opened
