@@ -91,7 +91,7 @@ def test_a_photo_that_cannot_be_painted_is_told_in_one_line(
         (["--strength", "nan"], "strength: nan is out of range"),
         (["--style", "inc"], "style: no style 'inc'; did you mean 'ink'? Available: gold, ink"),
         (["--blend", "ink=nan"], "blend.parts[0].weight: nan is no weight"),
-        (["--blend", "ink=1", "gold=-1"], "blend.parts[1].weight: -1.0 is no weight"),
+        (["--blend", "ink=1", "gold=-1"], "blend.parts[1].weight: -1 is no weight"),
         (["--blend", "ink=0", "gold=0"], "blend.parts: all weights are 0"),
         (["--blend", "ink=1", "inc=1"], "style: no style 'inc'"),
         (["--width", "0"], "output_size.width: 0 px is out of range"),

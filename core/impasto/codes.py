@@ -33,14 +33,19 @@ def blend(codes: Sequence[Codes], weights: Sequence[float], *, field: str = "wei
     if not codes:
         raise InvalidInput(field, "no style is given; give at least one")
     for weight in weights:
-        if not math.isfinite(weight) or weight < 0:
-            raise InvalidInput(field, f"{weight} is no weight; give a finite number, 0 or more")
+        check_weight(weight, field)
     largest = max(weights)
     if largest == 0:
         raise InvalidInput(field, "all weights are 0; give at least one above 0")
     relative = np.asarray([weight / largest for weight in weights])  # so that no sum overflows
     shares = (relative / relative.sum()).astype(np.float32)
     return np.asarray(np.tensordot(shares, np.stack(codes), axes=1), dtype=np.float32)
+
+
+def check_weight(weight: float, field: str) -> None:
+    """Raise InvalidInput unless this can be a style's share of a blend."""
+    if not math.isfinite(weight) or weight < 0:
+        raise InvalidInput(field, f"{weight:.6g} is no weight; give a finite number, 0 or more")
 
 
 def at_strength(code: Codes, identity: Codes, strength: float, *, field: str = "strength") -> Codes:
@@ -50,6 +55,6 @@ def at_strength(code: Codes, identity: Codes, strength: float, *, field: str = "
         InvalidInput: a strength outside 0..1, or not a number.
     """
     if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
-        raise InvalidInput(field, f"{strength} is out of range; give 0 (the photo) to 1 (all paint)")
+        raise InvalidInput(field, f"{strength:.6g} is out of range; give 0 (the photo) to 1 (all paint)")
     # Written so that strength 0 and 1 give the two codes to the last bit.
     return np.asarray(np.float32(1 - strength) * identity + np.float32(strength) * code, dtype=np.float32)

@@ -140,8 +140,7 @@ def encode(pixels: Pixels, *, format: Format = Format.JPEG, quality: int = DEFAU
     Raises:
         InvalidInput: a quality out of range, or a side longer than the format can hold.
     """
-    if not 1 <= quality <= 100:
-        raise InvalidInput("quality", f"{quality} is out of range; give 1 to 100")
+    check_quality(quality)
     height, width = pixels.shape[:2]
     if max(height, width) > format.max_side:
         raise InvalidInput(
@@ -160,6 +159,12 @@ def encode(pixels: Pixels, *, format: Format = Format.JPEG, quality: int = DEFAU
         case Format.WEBP:
             image.save(buffer, "WEBP", quality=quality, method=3)
     return buffer.getvalue()
+
+
+def check_quality(quality: int) -> None:
+    """Raise InvalidInput unless `encode` takes this quality."""
+    if not 1 <= quality <= 100:
+        raise InvalidInput("quality", f"{quality} is out of range; give 1 to 100")
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.bundle import Bundle, StyleInfo, load_bundle
-from impasto.codes import Codes, at_strength, blend, gate
+from impasto.codes import Codes, at_strength, blend, check_weight, gate
 from impasto.errors import BundleError, InvalidInput, StyleNotFound
 from impasto_server.order import Blend
 
@@ -136,8 +135,7 @@ class Library:
         styles: list[Style] = []
         for index, part in enumerate(parts):
             where = f"blend.parts[{index}]"
-            if not math.isfinite(part.weight) or part.weight < 0:
-                raise InvalidInput(f"{where}.weight", f"{part.weight} is no weight; give a finite number, 0 or more")
+            check_weight(part.weight, f"{where}.weight")
             style = self.find(part.style_id, field=f"{where}.style_id")
             if styles and style.bundle.transformer != styles[0].bundle.transformer:
                 raise InvalidInput(

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adopt_library_logs(log)
     try:
         asyncio.run(serve(config, log))
-    except ImpastoError as error:
+    except (ImpastoError, OSError) as error:
         log.critical("cannot start", reason=str(error))
         return _CANNOT_START
     _leave_runs_behind()

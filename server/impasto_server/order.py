@@ -9,7 +9,7 @@ from impasto.images import DEFAULT_QUALITY, Format
 
 @dataclass(frozen=True)
 class Part:
-    """One style of a blend, and its share of it: finite, 0 or more."""
+    """One style of a blend, and its share of it, which the library checks."""
 
     style_id: str
     weight: float
@@ -33,7 +33,7 @@ class Order:
     Attributes:
         photo: a picture file.
         style: a style id, or a blend.
-        strength: 0 (the photo) to 1 (all paint).
+        strength: 0 (the photo) to 1 (all paint); the library checks it.
         working_size: px, the long side to paint at; None leaves it to the server.
         output_size: of the result.
         format: of the result.

@@ -4,7 +4,7 @@ the library, before any work is spent."""
 from __future__ import annotations
 
 from impasto.errors import InvalidInput
-from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format
+from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format, check_quality
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.errors import NotSupported
 from impasto_server.order import Blend, Order, OutputSize, Part
@@ -34,7 +34,7 @@ def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels:
     return Order(
         photo=request.image,
         style=_style(request),
-        strength=_strength(request),
+        strength=request.strength if request.HasField("strength") else 1.0,
         working_size=_working_size(request, max_working_size),
         output_size=_output_size(request, max_pixels),
         format=_format(request),
@@ -55,13 +55,6 @@ def _style(request: pb.StylizeRequest) -> str | Blend:
             )
         case _:
             raise InvalidInput("style", "is missing; give style_id or blend, with ids from ListStyles")
-
-
-def _strength(request: pb.StylizeRequest) -> float:
-    strength = request.strength if request.HasField("strength") else 1.0
-    if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
-        raise InvalidInput("strength", f"{strength:.6g} is out of range; give 0 (the photo) to 1 (all paint)")
-    return strength
 
 
 def _working_size(request: pb.StylizeRequest, largest: int) -> int | None:
@@ -91,6 +84,5 @@ def _format(request: pb.StylizeRequest) -> Format:
 
 def _quality(request: pb.StylizeRequest) -> int:
     quality = request.quality if request.HasField("quality") else DEFAULT_QUALITY
-    if not 1 <= quality <= 100:
-        raise InvalidInput("quality", f"{quality} is out of range; give 1 to 100")
+    check_quality(quality)
     return quality

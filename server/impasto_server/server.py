@@ -72,6 +72,7 @@ class Server:
 
         Raises:
             CannotListen: an address cannot be had.
+            OSError: the ports' file cannot be written.
         """
         self.http_address = await self._http.start(self.http_address)
         try:

@@ -86,6 +86,15 @@ async def test_a_graph_that_no_runtime_reads_ends_the_start(tmp_path: Path) -> N
     assert json.loads(errors.splitlines()[-1])["reason"].startswith("cpu cannot run")
 
 
+async def test_a_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    bundle = fake_bundle(tmp_path / "b")
+    file = tmp_path / "missing" / "ports.json"
+    status, errors = await outcome("--bundle", str(bundle.path), "--ports-file", str(file), *FREE_PORTS)
+    assert status == 1
+    assert "Traceback" not in errors
+    assert "No such file" in json.loads(errors.splitlines()[-1])["reason"]
+
+
 async def test_a_bad_option_ends_the_start_with_one_line() -> None:
     status, errors = await outcome("--quality", "3", "--working-size", "1")
     assert status == 2

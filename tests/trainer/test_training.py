@@ -195,22 +195,20 @@ def test_counts_out_of_range_are_wrong_usage(
     assert f"{change[0]}: {change[1]} is out of range" in capsys.readouterr().err
 
 
-def test_paintings_of_the_same_name_are_refused(
-    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("coarse strokes.jpg", "two files give the style id 'coarse-strokes'"),
+        ("Identity.jpg", "Identity.jpg gives the id 'identity', which is taken"),
+    ],
+)
+def test_a_second_painting_needs_an_id_of_its_own(
+    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str], name: str, complaint: str
 ) -> None:
     given = arguments(tmp_path, random_vgg, "--steps", "1")
-    given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / "coarse strokes.jpg"))]
+    given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / name))]
     assert main(given) == 1
-    assert "two files give the style id 'coarse-strokes'" in capsys.readouterr().err
-
-
-def test_a_painting_may_not_take_the_identitys_name(
-    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = arguments(tmp_path, random_vgg, "--steps", "1")
-    given[given.index("--out") : given.index("--out")] = [str(painting(tmp_path / "Identity.jpg"))]
-    assert main(given) == 1
-    assert "Identity.jpg gives the id 'identity', which is taken" in capsys.readouterr().err
+    assert complaint in capsys.readouterr().err
 
 
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
