@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, content_loss, style_loss, total_variation
+from impasto.nn.losses import CONTENT_LAYERS, content_loss, grid, style_loss, total_variation
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_trainer.paintings import Painting, style_grams
@@ -29,6 +29,7 @@ from impasto_trainer.photos import PhotoCrops, loader
 from impasto_trainer.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+TERMS = ("content", "style", "tv", "grid")
 WINDOW_SHIFT = 8  # px; VGG-19 halves the picture three times before the content layer
 _MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
 
@@ -39,7 +40,7 @@ class Progress:
 
     Attributes:
         step: how many steps are done.
-        content, style, tv: the unweighted terms, means over the batch.
+        content, style, tv, grid: the unweighted terms, means over the batch.
         total: their weighted sum.
         rate: the learning rate.
         waited: s that this step waited for its photos.
@@ -50,6 +51,7 @@ class Progress:
     content: float
     style: float
     tv: float
+    grid: float
     total: float
     rate: float
     waited: float
@@ -67,8 +69,8 @@ class Objective(nn.Module):
 
     def forward(
         self, photos: Tensor, styles: Tensor, grams: dict[str, Tensor], window: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the content, style and smoothness terms.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the content, style, smoothness and grid terms.
 
         Args:
             photos: [N, 3, H, W], RGB in 0..1.
@@ -85,6 +87,7 @@ class Objective(nn.Module):
             content_loss(features, content).mean(),
             style_loss(features, targets).mean(),
             total_variation(painted).mean(),
+            grid(painted, self.network.architecture.size_multiple).mean(),
         )
 
 
@@ -113,6 +116,7 @@ class Training:
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
         self.objective = Objective(network, codes, perception).to(device)
         self.objective.to(memory_format=torch.channels_last)
+        self.weights = torch.tensor([getattr(recipe, f"{term}_weight") for term in TERMS], device=device)
         self.parameters = [*self.objective.network.parameters(), self.objective.codes]
         self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
         self.grams = style_grams(paintings, recipe.painting_size, self.objective.perception, device)
@@ -176,18 +180,22 @@ class Training:
             group["lr"] = rate
         styles = (torch.arange(photos.shape[0], device=self.device) + self.step * photos.shape[0]) % len(self.paintings)
         with self._autocast():
-            content, style, tv = self.terms(photos, styles, self.grams, self._window())
-        recipe = self.recipe
-        total = recipe.content_weight * content + recipe.style_weight * style + recipe.tv_weight * tv
+            terms = torch.stack(self.terms(photos, styles, self.grams, self._window()))
+        total: Tensor = terms @ self.weights
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
         self.optimizer.step()
         self.step += 1
-        values = dict(
-            zip(("content", "style", "tv", "total"), torch.stack([content, style, tv, total]).tolist(), strict=True)
+        values = dict(zip(TERMS, terms.tolist(), strict=True))
+        return Progress(
+            step=self.step,
+            **values,
+            total=total.item(),
+            rate=rate,
+            waited=waited,
+            unreadable=self.photos.unreadable,
         )
-        return Progress(step=self.step, **values, rate=rate, waited=waited, unreadable=self.photos.unreadable)
 
     def _window(self) -> tuple[Tensor, Tensor]:
         """Return rows and columns of a window that lies elsewhere in each step.
@@ -244,7 +252,7 @@ class LossLog:
         self.pending.append(progress)
         if len(self.pending) < self.every:
             return
-        names = ("content", "style", "tv", "total", "waited")
+        names = (*TERMS, "total", "waited")
         means = {name: round(sum(getattr(p, name) for p in self.pending) / len(self.pending), 6) for name in names}
         line = {"step": progress.step, **means, "rate": progress.rate, "unreadable": progress.unreadable}
         self.pending.clear()  # first, so that a line that cannot be written is lost rather than tried at every step

@@ -63,3 +63,18 @@ def total_variation(image: Tensor) -> Tensor:
     down = (image[:, :, 1:, :] - image[:, :, :-1, :]).square().mean((1, 2, 3))
     right = (image[:, :, :, 1:] - image[:, :, :, :-1]).square().mean((1, 2, 3))
     return down + right
+
+
+def grid(image: Tensor, period: int) -> Tensor:
+    """Return the energy of a pattern that repeats every `period` px all over the picture: [N, 3, H, W] -> [N].
+
+    The variance of the means of the period^2 phases: almost nothing in a photo (1e-6), while a transformer that
+    enlarges its features by this factor can paint such a pattern into everything (2e-4 is a visible weave).
+
+    Args:
+        image: RGB in 0..1; H and W are multiples of `period`.
+        period: px.
+    """
+    n, c, height, width = image.shape
+    cells = image.float().reshape(n, c, height // period, period, width // period, period)
+    return cells.mean((2, 4)).flatten(2).var(2, correction=0).mean(1)

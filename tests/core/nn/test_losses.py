@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from impasto.nn.losses import content_loss, gram, relative_error, style_loss, total_variation
+from impasto.nn.losses import content_loss, gram, grid, relative_error, style_loss, total_variation
 
 
 def features(scale: float = 1.0, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -58,3 +58,11 @@ def test_total_variation_counts_neighbours_differences() -> None:
     stripes = torch.zeros(1, 3, 8, 8)
     stripes[..., ::2] = 1
     assert total_variation(stripes).item() == 1
+
+
+def test_the_grid_term_sees_a_pattern_that_repeats_and_nothing_else() -> None:
+    generator = torch.Generator().manual_seed(0)
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8, generator=generator), size=64, mode="bicubic")
+    woven = smooth + 0.02 * torch.tensor([1.0, 0.0, -1.0, 0.0]).repeat(16)
+    assert grid(smooth, 4).item() < 1e-5
+    assert abs(grid(woven, 4).item() - 0.02**2 / 2) < 2e-5
