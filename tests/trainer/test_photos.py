@@ -63,6 +63,12 @@ def test_a_folder_of_broken_photos_is_given_up(tmp_path: Path) -> None:
         PhotoCrops([tmp_path / "a.jpg"], 64)[0]
 
 
+def test_a_folder_of_broken_photos_is_given_up_by_a_process_of_its_own_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("text")
+    with pytest.raises(InvalidInput, match=r"^photos: 64 photos in a row could not be read, last .*a\.jpg$"):
+        list(loader(PhotoCrops([tmp_path / "a.jpg"], 64), batch=1, first=0, last=1, workers=1))
+
+
 def test_flat_pictures_hold_little() -> None:
     for seed in range(20):
         picture = np.asarray(flat_picture(64, np.random.default_rng(seed)), dtype=float)

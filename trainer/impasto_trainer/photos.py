@@ -111,7 +111,11 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
 
 
 def loader(dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int) -> Iterator[Tensor]:
-    """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes."""
+    """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes.
+
+    Raises:
+        InvalidInput: too many photos in a row cannot be read.
+    """
     batches = DataLoader(
         dataset,
         batch_size=batch,
@@ -125,9 +129,20 @@ def loader(dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: i
     # What a process ignores, those that it starts ignore from their first instruction on.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return iter(batches)
+        return _without_traceback(iter(batches))
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+def _without_traceback(batches: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Raise a loader process's InvalidInput as itself: torch makes it a RuntimeError whose text is a traceback."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        _, found, reason = str(error).rpartition(f"{InvalidInput.__name__}: photos: ")
+        if not found:
+            raise
+        raise InvalidInput("photos", reason.strip()) from None
 
 
 def _leave_signals_to_the_parent(_: int) -> None:
