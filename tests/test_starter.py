@@ -13,6 +13,9 @@ from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.codes import at_strength
 from impasto.engine import Engine, open_engine
 from impasto.images import Pixels
+from impasto_client import Client
+from impasto_server.local import local_server
+from tests.support import gradient
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -80,6 +83,15 @@ def test_there_is_no_grid_at_the_pixels_of_the_network(starter: Bundle, engine: 
         for line in (spectrum[k, 1 : size // 2], spectrum[1 : size // 2, k]):
             at, around = (line, spectrum[k - 6 : k - 2, 1 : size // 2])
             assert np.median(at) < 6 * np.median(around)
+
+
+def test_a_real_server_returns_every_size_as_it_came_or_as_asked(tmp_path: Path) -> None:
+    with local_server(tmp_path) as server, Client(server.target, timeout=240) as client:
+        for width, height in ((16, 16), (333, 517), (4000, 3000)):
+            photo = images.encode(gradient(width, height))
+            assert images.decode(client.stylize(photo, "starry-night").image).shape == (height, width, 3)
+        asked = client.stylize(images.encode(gradient(64, 48)), "starter/starry-night", width=30)
+        assert (asked.width, asked.height) == (30, 22)
 
 
 @pytest.mark.data
