@@ -26,6 +26,7 @@ from impasto.engine import Engine, open_engine
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS, content_loss, gram, style_loss
 from impasto.nn.perception import Perception, load_perception
 from impasto.sheets import contact_sheet
+from impasto_trainer.photos import find_photos
 
 SIZES = (256, 512)  # px, long side
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -39,9 +40,7 @@ class Judge:
     def __init__(self, perception: Perception, painting: images.Pixels, learnt_at: int) -> None:
         self.perception = perception
         self.painting = painting
-        height, width = painting.shape[:2]
-        longer = round(learnt_at * max(height, width) / min(height, width))
-        seen = images.resize(painting, *images.fit(width, height, longer))
+        seen = images.with_short_side(painting, learnt_at)
         self.grams = {layer: gram(value) for layer, value in self._features(seen, STYLE_LAYERS).items()}
 
     @torch.no_grad()
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     bundle = load_bundle(options.bundle)
     engine = open_engine(bundle)
-    found = sorted(path for path in options.photos.iterdir() if path.suffix.lower() in {".jpg", ".png", ".webp"})
+    found = find_photos(options.photos)
     chosen = found[:: max(1, len(found) // options.count)][: options.count]
     photos = [images.decode(path.read_bytes(), field=path.name) for path in chosen]
     perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights)
@@ -87,16 +86,10 @@ def paint(engine: Engine, photo: images.Pixels, code: Codes) -> images.Pixels:
     return images.to_pixels(engine.run(images.to_planes(photo), code[None]))
 
 
-def scaled(photo: images.Pixels, long_side: int, multiple: int) -> images.Pixels:
-    """Return the photo at this long side, both sides rounded down to the multiple."""
-    width, height = images.fit(photo.shape[1], photo.shape[0], long_side)
-    return images.resize(photo, width // multiple * multiple, height // multiple * multiple)
-
-
 def _rows(bundle: Bundle, style: str, engine: Engine, judge: Judge, photos: list[images.Pixels]) -> list[list[str]]:
     rows = []
     for size in SIZES:
-        sized = [scaled(photo, size, bundle.size_multiple) for photo in photos]
+        sized = [images.with_long_side(photo, size, multiple=bundle.size_multiple) for photo in photos]
         for strength in STRENGTHS if size == SIZES[0] else STRENGTHS[-1:]:
             code = at_strength(bundle.code(style), bundle.identity, strength)
             fractions = [judge.fractions(photo, paint(engine, photo, code)) for photo in sized]
@@ -115,7 +108,7 @@ def _write_sheet(
 ) -> None:
     rows = []
     for photo in photos[:: max(1, len(photos) // SHEET_PHOTOS)][:SHEET_PHOTOS]:
-        small = scaled(photo, SIZES[-1], bundle.size_multiple)
+        small = images.with_long_side(photo, SIZES[-1], multiple=bundle.size_multiple)
         codes = [at_strength(bundle.code(style), bundle.identity, strength) for strength in SHEET_STRENGTHS]
         rows.append([small, painting, *(paint(engine, small, code) for code in codes)])
     labels = ["photo", style, *(f"strength {strength:g}" for strength in SHEET_STRENGTHS)]

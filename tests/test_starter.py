@@ -96,7 +96,7 @@ def test_a_real_server_returns_every_size_as_it_came_or_as_asked(tmp_path: Path)
 
 @pytest.mark.data
 def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: Engine, data: Path) -> None:
-    from benchmarks.quality import Judge, scaled
+    from benchmarks.quality import Judge
     from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
     from impasto.nn.perception import load_perception
 
@@ -107,7 +107,7 @@ def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: En
     photos = [images.decode(path.read_bytes()) for path in sorted((data / "photos_large").glob("kodak_*.jpg"))[:5]]
 
     def fractions(strength: float) -> tuple[float, float]:
-        sized = [scaled(photo, 256, starter.size_multiple) for photo in photos]
+        sized = [images.with_long_side(photo, 256, multiple=starter.size_multiple) for photo in photos]
         pairs = [judge.fractions(photo, paint(engine, starter, photo, strength)) for photo in sized]
         return median(style for style, _ in pairs), median(content for _, content in pairs)
 

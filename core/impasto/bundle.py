@@ -158,6 +158,16 @@ def _put_in_place(draft: Path, path: Path, older: Path) -> None:
     shutil.rmtree(older, ignore_errors=True)
 
 
+def is_id(text: str) -> bool:
+    """Return whether this can be the id of a style or the name of a bundle."""
+    return _ID.fullmatch(text) is not None
+
+
+def slug(text: str) -> str:
+    """Return the id nearest to a name, `The_Scream` -> `the-scream`; empty where no letter or digit is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
 def transformer_digest(digests: Mapping[str, str]) -> str:
     """Return the digest that stands for graph and weights, from the digests of the files."""
     return hashlib.sha256(f"{digests[GRAPH]} {digests[WEIGHTS]}".encode()).hexdigest()
@@ -215,7 +225,7 @@ def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) 
             f"{path}: {MANIFEST} lists the styles {sorted(styles)}, but {CODES} holds the codes {sorted(codes)}"
         )
     for name in (manifest["name"], *styles):
-        if not _ID.fullmatch(name):
+        if not is_id(name):
             raise ValueError(f"{name!r} is no id; one has lower case letters, digits and hyphens")
     size_multiple = manifest["size_multiple"]
     if not isinstance(size_multiple, int) or size_multiple < 1:

@@ -180,6 +180,18 @@ def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def with_long_side(pixels: Pixels, long_side: int, *, multiple: int = 1) -> Pixels:
+    """Return the picture with this long side, both sides then rounded down to the multiple: [H, W, 3]."""
+    width, height = fit(pixels.shape[1], pixels.shape[0], long_side)
+    return resize(pixels, max(1, width // multiple) * multiple, max(1, height // multiple) * multiple)
+
+
+def with_short_side(pixels: Pixels, short_side: int) -> Pixels:
+    """Return the picture with this short side: [H, W, 3]."""
+    height, width = pixels.shape[:2]
+    return with_long_side(pixels, round(short_side * max(height, width) / min(height, width)))
+
+
 def to_planes(pixels: Pixels) -> Planes:
     """Return [H, W, 3] in 0..255 as [1, 3, H, W] in 0..1."""
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from impasto.images import Pixels, fit
+from impasto.images import Pixels, with_long_side
 
 _MARGIN = 8  # px, around and between pictures
 _LABEL = 22  # px, height of the line above the pictures
@@ -40,5 +40,4 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], *, ce
 
 
 def _scaled(picture: Pixels, cell: int) -> Image.Image:
-    height, width = picture.shape[:2]
-    return Image.fromarray(picture).resize(fit(width, height, cell), Image.Resampling.LANCZOS)
+    return Image.fromarray(with_long_side(picture, cell))

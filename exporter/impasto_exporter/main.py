@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from impasto.bundle import is_id, slug
 from impasto.errors import ImpastoError, InvalidInput
 from impasto.nn.checkpoint import Checkpoint
 from impasto_exporter.cards import About
@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> Export:
-    name = options.name or re.sub(r"[^a-z0-9]+", "-", options.out.name.lower()).strip("-")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+    name = options.name or slug(options.out.name)
+    if not is_id(name):
         raise InvalidInput("name", f"{name!r} is no bundle name; give lower case letters, digits and hyphens")
     about = About.read(options.about) if options.about else About()
     checkpoint = Checkpoint.load(options.checkpoint)

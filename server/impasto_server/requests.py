@@ -10,7 +10,7 @@ from impasto_server.errors import NotSupported
 from impasto_server.order import Blend, Order, OutputSize, Part
 from impasto_server.sizes import check_sides
 
-FORMATS: dict[int, Format] = {
+FORMATS: dict[pb.ImageFormat, Format] = {
     pb.IMAGE_FORMAT_UNSPECIFIED: Format.JPEG,
     pb.IMAGE_FORMAT_JPEG: Format.JPEG,
     pb.IMAGE_FORMAT_PNG: Format.PNG,

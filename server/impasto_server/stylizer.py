@@ -6,7 +6,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from impasto.images import Format
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
 from impasto_server.config import Config
@@ -16,16 +15,12 @@ from impasto_server.logs import note
 from impasto_server.metrics import Metrics
 from impasto_server.paging import page
 from impasto_server.painter import Painter, Painting
-from impasto_server.requests import read_order
+from impasto_server.requests import FORMATS, read_order
 from impasto_server.sizes import Size
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Stylizer"].full_name
 
-_FORMATS = {
-    Format.JPEG: pb.IMAGE_FORMAT_JPEG,
-    Format.PNG: pb.IMAGE_FORMAT_PNG,
-    Format.WEBP: pb.IMAGE_FORMAT_WEBP,
-}
+_FORMAT_NUMBERS = {written: number for number, written in FORMATS.items() if number != pb.IMAGE_FORMAT_UNSPECIFIED}
 
 
 class Stylizer(StylizerServicer):
@@ -89,7 +84,7 @@ def _style(style: Style, *, thumbnail: bool, card: bool) -> pb.Style:
 def _response(painting: Painting) -> pb.StylizeResponse:
     response = pb.StylizeResponse(
         image=painting.file,
-        format=_FORMATS[painting.format],
+        format=_FORMAT_NUMBERS[painting.format],
         size=_size(painting.size),
         working_size=_size(painting.working_size),
     )

@@ -54,7 +54,7 @@ def train(options: argparse.Namespace) -> None:
     """Check everything, then train, saving as it goes."""
     earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
     recipe = _recipe(options, earlier)
-    training_photos, validation_photos = _split(options)
+    training_photos, validation_photos = _split(options, recipe.architecture.size_multiple)
     paintings = _paintings(options.painting)
     device = _device(options.device)
     perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights)
@@ -127,20 +127,24 @@ def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
     path.write_bytes(images.encode(sheet, format=images.Format.PNG))
 
 
-def _split(options: argparse.Namespace) -> tuple[list[Path], list[images.Pixels]]:
+def _split(options: argparse.Namespace, multiple: int) -> tuple[list[Path], list[images.Pixels]]:
     """Return the photos to train on, and a few decoded ones that training never sees."""
     photos = find_photos(options.photos)
     if options.validation:
         found = find_photos(options.validation)
-        return photos, list(_some_readable(found[:: max(1, len(found) // _SHEET_PHOTOS)]).values())
-    held_out = _some_readable(reversed(photos))
+        return photos, list(_some_readable(found[:: max(1, len(found) // _SHEET_PHOTOS)], multiple).values())
+    held_out = _some_readable(reversed(photos), multiple)
     if len(photos) > _SHEET_PHOTOS:
         photos = [path for path in photos if path not in held_out]
     return photos, list(held_out.values())
 
 
-def _some_readable(paths: Iterable[Path]) -> dict[Path, images.Pixels]:
+def _some_readable(paths: Iterable[Path], multiple: int) -> dict[Path, images.Pixels]:
     """Return the first few photos that can be read, [H, W, 3], at the size of a sheet.
+
+    Args:
+        paths: where to look.
+        multiple: px, that their sides are multiples of.
 
     Raises:
         InvalidInput: none can.
@@ -149,7 +153,8 @@ def _some_readable(paths: Iterable[Path]) -> dict[Path, images.Pixels]:
     error: Exception | None = None
     for path in paths:
         try:
-            found[path] = _sheet_size(images.decode(path.read_bytes(), field=path.name))
+            photo = images.decode(path.read_bytes(), field=path.name)
+            found[path] = images.with_long_side(photo, _SHEET_SIDE, multiple=multiple)
         except (InvalidInput, OSError) as unreadable:
             error = unreadable
             warnings.warn(f"skipped: {error}", stacklevel=2)
@@ -158,12 +163,6 @@ def _some_readable(paths: Iterable[Path]) -> dict[Path, images.Pixels]:
     if not found:
         raise InvalidInput("photos", f"none can be read; the last one tried: {error}")
     return found
-
-
-def _sheet_size(photo: images.Pixels) -> images.Pixels:
-    height, width = photo.shape[:2]
-    width, height = images.fit(width, height, _SHEET_SIDE)
-    return images.resize(photo, width // 4 * 4, height // 4 * 4)
 
 
 def _paintings(paths: list[Path]) -> list[Painting]:

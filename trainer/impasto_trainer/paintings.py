@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.bundle import slug
 from impasto.errors import InvalidInput
 from impasto.nn.losses import STYLE_LAYERS, gram
 from impasto.nn.perception import Perception
@@ -57,13 +57,12 @@ class Painting:
         )
 
     def thumbnail(self) -> bytes:
-        height, width = self.pixels.shape[:2]
-        return images.encode(images.resize(self.pixels, *images.fit(width, height, _THUMBNAIL)), quality=85)
+        return images.encode(images.with_long_side(self.pixels, _THUMBNAIL), quality=85)
 
 
 def style_id(path: Path) -> str:
     """Return the style id that a painting's file name gives: `The_Scream.jpg` -> `the-scream`."""
-    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "style"
+    return slug(path.stem) or "style"
 
 
 def style_grams(

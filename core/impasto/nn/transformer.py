@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.codes import GATE_CHANNELS
+
 # Instance norm divides by a deviation that is almost nothing where a picture is flat, and so turns its sensor noise
 # into texture. A larger epsilon than torch's 1e-5 passes less of it through each norm; what fifteen in a row still
 # amplify, training on flat pictures has to calm.
 NORM_EPSILON = 1e-3
-GATE_CHANNELS = 3
 
 
 @dataclass(frozen=True)

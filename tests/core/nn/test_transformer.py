@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from impasto import codes
-from impasto.nn.transformer import GATE_CHANNELS, Architecture, TransformerNet, identity_code, new_code
+from impasto.codes import GATE_CHANNELS
+from impasto.nn.transformer import Architecture, TransformerNet, identity_code, new_code
 
 SMALL = Architecture(width=4, residual_blocks=2)
 
