@@ -50,7 +50,7 @@ def train(options: argparse.Namespace) -> str:
     """Train for a while, leave a checkpoint to export, and return what was reached."""
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / CHECKPOINT_FILE
-    command = [sys.executable, "-m", "impasto_trainer.main", "--photos", options.photos, "--out", options.out]
+    command = [sys.executable, "-m", "impasto_trainer.main", "fit", "--photos", options.photos, "--out", options.out]
     command += ["--painting", *options.painting, *options.recipe]
     command += ["--resume"] if checkpoint.exists() else []
     command += ["--vgg-weights", options.vgg_weights] if options.vgg_weights else []
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("gpu"), metavar="DIR", help="[%(default)s]")
     parser.add_argument("--minutes", type=float, default=8, help="of training in this call [%(default)s]")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help="VGG-19, safetensors")
-    parser.add_argument("--recipe", nargs=argparse.REMAINDER, default=[], help="the rest goes to impasto-train")
+    parser.add_argument("--recipe", nargs=argparse.REMAINDER, default=[], help="the rest goes to impasto-train fit")
     parser.add_argument("--bundle", type=Path, default=STARTER, metavar="DIR", help="to time [the starter]")
     parser.add_argument("--runs", type=int, default=20, help="that count, each [%(default)s]")
     return parser

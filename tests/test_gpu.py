@@ -22,7 +22,7 @@ pytestmark = pytest.mark.gpu
 def test_training_runs_on_cuda(tmp_path: Path, random_vgg: Path) -> None:
     places = ["--photos", str(photos(tmp_path / "photos")), "--painting", str(painting(tmp_path / "ink.jpg"))]
     given = [*places, "--out", str(tmp_path / "out"), "--vgg-weights", str(random_vgg), "--device", "cuda"]
-    assert main([*given, "--steps", "4", "--crop", "64", "--workers", "0"]) == 0
+    assert main(["fit", *given, "--steps", "4", "--crop", "64", "--workers", "0"]) == 0
     assert Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["device"] == "cuda"
 
 

@@ -31,7 +31,7 @@ def arguments(folder: Path, vgg: Path, *more: str) -> list[str]:
         photos(folder / "photos")
         painting(folder / "Coarse_Strokes.jpg")
     places = ["--photos", f"{folder}/photos", "--painting", f"{folder}/Coarse_Strokes.jpg", "--out", f"{folder}/out"]
-    return [*places, "--vgg-weights", str(vgg), *SMALL, *QUIET, *more]
+    return ["fit", *places, "--vgg-weights", str(vgg), *SMALL, *QUIET, *more]
 
 
 def test_a_training_leaves_checkpoint_sheet_and_losses(tmp_path: Path, random_vgg: Path) -> None:
@@ -224,7 +224,7 @@ def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
 def test_real_photos_and_a_real_painting_bring_the_style_loss_down(tmp_path: Path, data: Path) -> None:
     places = ["--photos", f"{data}/photos_open", "--painting", f"{data}/paintings/great_wave.jpg"]
     vgg = data / "weights" / "vgg19_features_fp16.safetensors"
-    given = [*places, "--out", str(tmp_path / "out"), "--vgg-weights", str(vgg), *QUIET]
+    given = ["fit", *places, "--out", str(tmp_path / "out"), "--vgg-weights", str(vgg), *QUIET]
     recipe = ["--steps", "200", "--width", "8", "--residual-blocks", "1", "--crop", "64", "--flat-share", "0"]
     strong = ["--style-weight", "8", "--warmup", "10", "--learning-rate", "0.005"]
     assert main([*given, *recipe, *strong]) == 0

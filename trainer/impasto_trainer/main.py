@@ -1,43 +1,22 @@
-"""`impasto-train`: learn a painting's style from a folder of photos."""
+"""`impasto-train`: from photos and paintings to a checkpoint."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-from tqdm import tqdm
+from impasto.errors import ImpastoError
+from impasto_trainer.commands import fit
+from impasto_trainer.interruption import Interrupted
 
-from impasto import images
-from impasto.bundle import IDENTITY
-from impasto.errors import CheckpointError, ImpastoError, InvalidInput
-from impasto.nn.checkpoint import Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.nn.perception import WEIGHTS_VARIABLE, load_perception
-from impasto.sheets import contact_sheet
-from impasto_trainer.interruption import Interrupted, stoppable
-from impasto_trainer.paintings import Painting
-from impasto_trainer.photos import PhotoCrops, find_photos
-from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import CHECKPOINT_FILE, LossLog, Progress, Training
-
-_COMPILE_PAYS = 1500  # steps; compiling takes a minute or two and then saves a tenth of each step on a CPU
-_LOG_EVERY = 50  # steps
-_SHEET_PHOTOS = 4
-_SHEET_SIDE = 512  # px, long side of a validation photo
+COMMANDS = (fit,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        train(options)
+        options.run(options)
     except (ImpastoError, OSError) as error:
         print(f"impasto-train: {error}", file=sys.stderr)
         return 1
@@ -50,190 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(options: argparse.Namespace) -> None:
-    """Check everything, then train, saving as it goes."""
-    earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
-    recipe = _recipe(options, earlier)
-    training_photos, validation_photos = _split(options, recipe.architecture.size_multiple)
-    paintings = _paintings(options.painting)
-    device = _device(options.device)
-    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights)
-    options.out.mkdir(parents=True, exist_ok=True)
-
-    crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
-    training = Training(recipe, crops, paintings, perception, device=device, compile=_compile(options, recipe))
-    if earlier:
-        training.restore(earlier)
-    checkpoint = options.out / CHECKPOINT_FILE
-    with stoppable() as stop_if_asked:
-        try:
-            _loop(training, options, validation_photos, stop_if_asked)
-        except Interrupted:
-            training.checkpoint().save(checkpoint)
-            raise
-        training.checkpoint().save(checkpoint)
-    print(f"{checkpoint}: {', '.join(p.style for p in paintings)}, {training.step} steps")
-
-
-def _loop(
-    training: Training,
-    options: argparse.Namespace,
-    validation: list[images.Pixels],
-    stop_if_asked: Callable[[], None],
-) -> None:
-    log = LossLog(options.out / "losses.jsonl", _LOG_EVERY)
-    with tqdm(total=training.recipe.steps, initial=training.step, unit="step", dynamic_ncols=True) as bar:
-
-        def on_step(progress: Progress) -> None:
-            with _going_on():
-                log.add(progress)
-            bar.set_postfix(
-                content=f"{progress.content:.3f}",
-                style=f"{progress.style:.3f}",
-                tv=f"{progress.tv:.4f}",
-                skipped=progress.unreadable,
-                refresh=False,
-            )
-            bar.update()
-            if progress.step % options.save_every == 0:
-                with _going_on():
-                    training.checkpoint().save(options.out / CHECKPOINT_FILE)
-            if progress.step % options.sheet_every == 0 or progress.step == training.recipe.steps:
-                with _going_on():
-                    _sheet(training, validation, options.out / f"sheet-{progress.step:06d}.png")
-            stop_if_asked()
-
-        training.run(options.workers, on_step)
-
-
-@contextmanager
-def _going_on() -> Iterator[None]:
-    """Tell of a file that cannot be written, as on a full disk, and go on: the training is worth more than the file."""
-    try:
-        yield
-    except (CheckpointError, OSError) as error:
-        tqdm.write(f"warning: {error}; training goes on", file=sys.stderr)
-
-
-def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
-    """Paint the validation photos in every style."""
-    rows = []
-    for photo in photos:
-        planes = torch.from_numpy(images.to_planes(photo))
-        painted = [training.paint(planes, index) for index in range(len(training.paintings))]
-        rows.append([photo, *(images.to_pixels(picture.numpy()) for picture in painted)])
-    labels = ["photo", *(painting.style for painting in training.paintings)]
-    sheet = contact_sheet(rows, labels, cell=_SHEET_SIDE)
-    path.write_bytes(images.encode(sheet, format=images.Format.PNG))
-
-
-def _split(options: argparse.Namespace, multiple: int) -> tuple[list[Path], list[images.Pixels]]:
-    """Return the photos to train on, and a few decoded ones that training never sees."""
-    photos = find_photos(options.photos)
-    if options.validation:
-        found = find_photos(options.validation)
-        return photos, list(_some_readable(found[:: max(1, len(found) // _SHEET_PHOTOS)], multiple).values())
-    held_out = _some_readable(reversed(photos), multiple)
-    if len(photos) > _SHEET_PHOTOS:
-        photos = [path for path in photos if path not in held_out]
-    return photos, list(held_out.values())
-
-
-def _some_readable(paths: Iterable[Path], multiple: int) -> dict[Path, images.Pixels]:
-    """Return the first few photos that can be read, [H, W, 3], at the size of a sheet.
-
-    Args:
-        paths: where to look.
-        multiple: px, that their sides are multiples of.
-
-    Raises:
-        InvalidInput: none can.
-    """
-    found: dict[Path, images.Pixels] = {}
-    error: Exception | None = None
-    for path in paths:
-        try:
-            photo = images.decode(path.read_bytes(), field=path.name)
-            found[path] = images.with_long_side(photo, _SHEET_SIDE, multiple=multiple)
-        except (InvalidInput, OSError) as unreadable:
-            error = unreadable
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-        if len(found) == _SHEET_PHOTOS:
-            break
-    if not found:
-        raise InvalidInput("photos", f"none can be read; the last one tried: {error}")
-    return found
-
-
-def _paintings(paths: list[Path]) -> list[Painting]:
-    paintings = [Painting.read(path) for path in paths]
-    styles = [painting.style for painting in paintings]
-    for painting in paintings:
-        if styles.count(painting.style) > 1:
-            raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
-        if painting.style == IDENTITY:
-            raise InvalidInput("painting", f"{painting.file} gives the id {IDENTITY!r}, which is taken; rename it")
-    return paintings
-
-
-def _device(name: str | None) -> torch.device:
-    try:
-        return torch.empty(0, device=name or ("cuda" if torch.cuda.is_available() else "cpu")).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the latter
-        raise InvalidInput("device", f"{name!r} cannot be used: {error}") from error
-
-
-def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
-    """Return the recipe: what is given, over what the resumed training had, over the defaults."""
-    try:
-        base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"the checkpoint holds no recipe that this Impasto knows: {error}") from error
-    given = {item.name: getattr(options, item.name) for item in fields(Recipe) if hasattr(options, item.name)}
-    return replace(base, **given)
-
-
-def _compile(options: argparse.Namespace, recipe: Recipe) -> bool:
-    return options.compile == "on" or (options.compile == "auto" and recipe.steps >= _COMPILE_PAYS)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="impasto-train", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
-    parser.add_argument("--painting", type=Path, required=True, nargs="+", metavar="FILE", help="one style each")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, sheets and losses go here")
-    parser.add_argument("--validation", type=Path, metavar="DIR", help="photos for sheets [the last few of --photos]")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
-    parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
-    parser.add_argument("--device", help="cuda or cpu [cuda where there is one]")
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile [%(default)s]")
-    loaders = min(4, os.cpu_count() or 1)
-    parser.add_argument("--workers", type=_at_least(0), default=loaders, metavar="N", help="loaders [%(default)s]")
-    parser.add_argument("--save-every", type=_at_least(1), default=250, metavar="STEPS", help="[%(default)s]")
-    parser.add_argument("--sheet-every", type=_at_least(1), default=500, metavar="STEPS", help="[%(default)s]")
-    recipe = parser.add_argument_group("recipe")
-    for item in fields(Recipe):
-        _add_recipe_option(recipe, item)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        added = commands.add_parser(command.NAME, help=command.HELP, description=command.__doc__)
+        command.add_arguments(added)
+        added.set_defaults(run=command.run)
     return parser
-
-
-def _at_least(low: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        if int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text} is out of range; give {low} or more")
-        return int(text)
-
-    return whole_number
-
-
-def _add_recipe_option(group: Any, item: Field[Any]) -> None:
-    assert item.default is not MISSING
-    group.add_argument(
-        f"--{item.name.replace('_', '-')}",
-        type=type(item.default),
-        default=argparse.SUPPRESS,
-        help=f"{item.metadata['help']} [{item.default}]",
-    )
 
 
 if __name__ == "__main__":

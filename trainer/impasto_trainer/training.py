@@ -6,13 +6,11 @@ more than one painting every photo of a batch gets a style of its own (Dumoulin 
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -238,26 +236,6 @@ class Training:
 def _seen(picture: Tensor, window: tuple[Tensor, Tensor]) -> Tensor:
     rows, columns = window
     return picture.index_select(2, rows).index_select(3, columns)
-
-
-class LossLog:
-    """Appends one JSON object a line: the terms' means over the steps since the last line."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path = path
-        self.every = every
-        self.pending: list[Progress] = []
-
-    def add(self, progress: Progress) -> None:
-        self.pending.append(progress)
-        if len(self.pending) < self.every:
-            return
-        names = (*TERMS, "total", "waited")
-        means = {name: round(sum(getattr(p, name) for p in self.pending) / len(self.pending), 6) for name in names}
-        line = {"step": progress.step, **means, "rate": progress.rate, "unreadable": progress.unreadable}
-        self.pending.clear()  # first, so that a line that cannot be written is lost rather than tried at every step
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 def _stages(record: dict[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
