@@ -8,7 +8,15 @@ from importlib.util import find_spec
 
 import pytest
 
-SERVING = ["impasto", "impasto.images", "impasto.sheets", "impasto.codes", "impasto.bundle", "impasto.engine"]
+SERVING = [
+    "impasto",
+    "impasto.images",
+    "impasto.sheets",
+    "impasto.codes",
+    "impasto.cards",
+    "impasto.bundle",
+    "impasto.engine",
+]
 PROGRAMS = ["impasto_client", "impasto_client.cli", "impasto_server", "impasto_server.main"]
 
 

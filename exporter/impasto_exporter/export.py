@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import save
 
 from impasto.bundle import CODES, GRAPH, IDENTITY, WEIGHTS, Bundle, write_bundle
+from impasto.cards import About, model_card
 from impasto.engine import Provider, open_engine
 from impasto.engine.onnx import IMAGE, PAINTED, STYLE
 from impasto.errors import ExportError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import identity_code
-from impasto_exporter.cards import About, model_card
 from impasto_exporter.graph import OPSET, build_graph, check_nodes
 from impasto_exporter.parity import Parity, compare
 
@@ -72,7 +72,9 @@ def _style_files(checkpoint: Checkpoint, about: About) -> dict[str, bytes]:
     files = {CODES: save({**codes, IDENTITY: identity_code(checkpoint.codes)})}
     for style in checkpoint.styles:
         files[f"styles/{style}.jpg"] = checkpoint.thumbnails[style]
-        files[f"styles/{style}.md"] = model_card(style, checkpoint, about).encode()
+        files[f"styles/{style}.md"] = model_card(
+            style, about, checkpoint.architecture.to_dict(), checkpoint.training
+        ).encode()
     return files
 
 

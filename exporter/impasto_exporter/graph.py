@@ -18,6 +18,7 @@ from impasto.errors import ExportError
 from impasto.nn.transformer import Architecture, TransformerNet
 
 OPSET = 18  # above it, ONNX Runtime's CUDA provider hands Pad to the CPU
+_LEAST_SIDE = 16  # px, of a picture
 _SMALLEST = 1024  # bytes; smaller constants stay in the graph
 
 
@@ -53,7 +54,8 @@ def check_nodes(model: onnx.ModelProto, architecture: Architecture) -> dict[str,
 
 def _trace(network: TransformerNet) -> onnx.ModelProto:
     multiple = network.architecture.size_multiple
-    batch, height, width = (torch.export.Dim(name, min=low) for name, low in (("N", 1), ("h", 4), ("w", 4)))
+    least = -(-_LEAST_SIDE // multiple)
+    batch, height, width = (torch.export.Dim(name, min=low) for name, low in (("N", 1), ("h", least), ("w", least)))
     example = (torch.rand(2, 3, 16 * multiple, 12 * multiple), torch.rand(2, network.architecture.code_size))
     with warnings.catch_warnings():
         # The exporter warns of its own internals' deprecations.

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from impasto.bundle import is_id, slug
+from impasto.cards import About
 from impasto.errors import ImpastoError, InvalidInput
 from impasto.nn.checkpoint import Checkpoint
-from impasto_exporter.cards import About
 from impasto_exporter.export import Export, export
 
 

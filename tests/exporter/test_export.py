@@ -12,11 +12,11 @@ import torch
 
 from impasto import codes
 from impasto.bundle import load_bundle
+from impasto.cards import About
 from impasto.engine import FakeEngine, Provider, open_engine
 from impasto.errors import BundleError, ExportError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import Architecture, TransformerNet, new_code
-from impasto_exporter.cards import About
 from impasto_exporter.export import Export, export
 from impasto_exporter.graph import check_nodes
 from impasto_exporter.main import main

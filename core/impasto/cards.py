@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import InvalidInput
-from impasto.nn.checkpoint import Checkpoint
 
 _KNOWN = {"title", "artist", "year", "source"}
+_PERCEPTIONS = {"vgg19": "VGG-19", "compact": "Impasto's compact one, distilled from VGG-19"}
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,20 @@ class About:
         return {"id": style, "title": title, "artist": known.get("artist", ""), "year": known.get("year", "")}
 
 
-def model_card(style: str, checkpoint: Checkpoint, about: About) -> str:
-    """Return a style's model card, Markdown."""
-    entry, training = about.style(style), checkpoint.training
+def model_card(style: str, about: About, architecture: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """Return a style's model card, Markdown.
+
+    Args:
+        style: its id.
+        about: what people know of it.
+        architecture: the transformer's, as bundle and checkpoint store it.
+        training: the record of the training; its `figures`, style -> name -> value, are told where there are any.
+    """
+    entry = about.style(style)
     recipe: dict[str, Any] = training.get("recipe", {})
     painter = ", ".join(part for part in (entry["artist"], entry["year"]) if part)
+    stages = training.get("earlier", [])
+    figures = training.get("figures", {}).get(style)
     lines = [
         f"# {entry['title']}",
         "",
@@ -73,12 +82,13 @@ def model_card(style: str, checkpoint: Checkpoint, about: About) -> str:
         "",
         f"- Painting: {about.styles.get(style, {}).get('source') or 'source not stated'}",
         f"- Photos: {training.get('photos', 'unknown')}; {about.photos or 'source not stated'}",
-        f"- Perception: {about.perception or 'VGG-19'}",
-        f"- Transformer: {checkpoint.architecture.name}, width {checkpoint.architecture.width}",
+        f"- Perception: {'; '.join(part for part in (_perception(training), about.perception) if part)}",
+        f"- Transformer: {_listed(architecture)}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
         f"{training.get('seconds', 0) / 60:.0f} minutes",
-        *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in training.get("earlier", [])),
-        f"- Recipe{' after that' if training.get('earlier') else ''}: {_listed(recipe)}",
+        *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in stages),
+        f"- Recipe{' after that' if stages else ''}: {_listed(recipe)}",
+        *([f"- Figures: {_listed(figures)}"] if figures else []),
         "",
         "It paints any photo. It was not made to hide who or what a photo shows.",
         "",
@@ -86,5 +96,10 @@ def model_card(style: str, checkpoint: Checkpoint, about: About) -> str:
     return "\n".join(lines)
 
 
-def _listed(recipe: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items() if name != "until_step")
+def _perception(training: Mapping[str, Any]) -> str:
+    network = str(training.get("perception", {}).get("network", "vgg19"))
+    return _PERCEPTIONS.get(network, network)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if name != "until_step")
