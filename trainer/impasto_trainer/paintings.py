@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.bundle import slug
+from impasto.bundle import IDENTITY, slug
 from impasto.errors import InvalidInput
 from impasto.nn.losses import STYLE_LAYERS, gram
 from impasto.nn.perception import Perception
@@ -58,6 +58,22 @@ class Painting:
 
     def thumbnail(self) -> bytes:
         return images.encode(images.with_long_side(self.pixels, _THUMBNAIL), quality=85)
+
+
+def read_paintings(paths: list[Path]) -> list[Painting]:
+    """Read paintings, each of which becomes a style.
+
+    Raises:
+        InvalidInput: one cannot be read, or its file gives an id that is taken.
+    """
+    paintings = [Painting.read(path) for path in paths]
+    styles = [painting.style for painting in paintings]
+    for painting in paintings:
+        if styles.count(painting.style) > 1:
+            raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
+        if painting.style == IDENTITY:
+            raise InvalidInput("painting", f"{painting.file} gives the id {IDENTITY!r}, which is taken; rename it")
+    return paintings
 
 
 def style_id(path: Path) -> str:

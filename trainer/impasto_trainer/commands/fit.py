@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from tqdm import tqdm
-
-from impasto import images
-from impasto.bundle import IDENTITY
-from impasto.errors import CheckpointError, InvalidInput
+from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.sheets import contact_sheet
-from impasto_trainer.commands.options import (
-    add_device_option,
-    add_perception_options,
-    at_least,
-    device,
-    perception,
-)
-from impasto_trainer.interruption import Interrupted, stoppable
-from impasto_trainer.logs import LossLog
-from impasto_trainer.paintings import Painting
-from impasto_trainer.photos import PhotoCrops, find_photos
+from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
+from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
+from impasto_trainer.paintings import read_paintings
+from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import CHECKPOINT_FILE, Progress, Training
+from impasto_trainer.training import CHECKPOINT_FILE, Training
 
 NAME = "fit"
 HELP = "learn styles: a transformer and a code for each painting"
-
-_COMPILE_PAYS = 1500  # steps; compiling takes a minute or two and then saves a tenth of each step on a CPU
-_LOG_EVERY = 50  # steps
-_SHEET_PHOTOS = 4
-_SHEET_SIDE = 512  # px, long side of a validation photo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,15 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
     parser.add_argument("--painting", type=Path, required=True, nargs="+", metavar="FILE", help="one style each")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, sheets and losses go here")
-    parser.add_argument("--validation", type=Path, metavar="DIR", help="photos for sheets [the last few of --photos]")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
     add_perception_options(parser)
     add_device_option(parser)
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile [%(default)s]")
-    loaders = min(4, os.cpu_count() or 1)
-    parser.add_argument("--workers", type=at_least(0), default=loaders, metavar="N", help="loaders [%(default)s]")
-    parser.add_argument("--save-every", type=at_least(1), default=250, metavar="STEPS", help="[%(default)s]")
-    parser.add_argument("--sheet-every", type=at_least(1), default=500, metavar="STEPS", help="[%(default)s]")
+    add_running_options(parser)
     recipe = parser.add_argument_group("recipe")
     for item in fields(Recipe):
         _add_recipe_option(recipe, item)
@@ -67,126 +39,18 @@ def run(options: argparse.Namespace) -> None:
     """Check everything, then train, saving as it goes."""
     earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
     recipe = _recipe(options, earlier)
-    training_photos, validation_photos = _split(options, recipe.architecture.size_multiple)
-    paintings = _paintings(options.painting)
+    training_photos, validation_photos = split_photos(options, recipe.architecture.size_multiple)
+    paintings = read_paintings(options.painting)
     where = device(options.device)
     seen_by = perception(options, {*CONTENT_LAYERS, *STYLE_LAYERS})
     options.out.mkdir(parents=True, exist_ok=True)
 
     crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
-    training = Training(recipe, crops, paintings, seen_by, device=where, compile=_compile(options, recipe))
+    training = Training(recipe, crops, paintings, seen_by, device=where, compile=pays_to_compile(options, recipe))
     if earlier:
         training.restore(earlier)
-    checkpoint = options.out / CHECKPOINT_FILE
-    with stoppable() as stop_if_asked:
-        try:
-            _loop(training, options, validation_photos, stop_if_asked)
-        except Interrupted:
-            training.checkpoint().save(checkpoint)
-            raise
-        training.checkpoint().save(checkpoint)
-    print(f"{checkpoint}: {', '.join(p.style for p in paintings)}, {training.step} steps")
-
-
-def _loop(
-    training: Training,
-    options: argparse.Namespace,
-    validation: list[images.Pixels],
-    stop_if_asked: Callable[[], None],
-) -> None:
-    log = LossLog(options.out / "losses.jsonl", _LOG_EVERY)
-    with tqdm(total=training.recipe.steps, initial=training.step, unit="step", dynamic_ncols=True) as bar:
-
-        def on_step(progress: Progress) -> None:
-            with _going_on():
-                log.add(progress)
-            bar.set_postfix(
-                content=f"{progress.content:.3f}",
-                style=f"{progress.style:.3f}",
-                tv=f"{progress.tv:.4f}",
-                skipped=progress.unreadable,
-                refresh=False,
-            )
-            bar.update()
-            if progress.step % options.save_every == 0:
-                with _going_on():
-                    training.checkpoint().save(options.out / CHECKPOINT_FILE)
-            if progress.step % options.sheet_every == 0 or progress.step == training.recipe.steps:
-                with _going_on():
-                    _sheet(training, validation, options.out / f"sheet-{progress.step:06d}.png")
-            stop_if_asked()
-
-        training.run(options.workers, on_step)
-
-
-@contextmanager
-def _going_on() -> Iterator[None]:
-    """Tell of a file that cannot be written, as on a full disk, and go on: the training is worth more than the file."""
-    try:
-        yield
-    except (CheckpointError, OSError) as error:
-        tqdm.write(f"warning: {error}; training goes on", file=sys.stderr)
-
-
-def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
-    """Paint the validation photos in every style."""
-    rows = []
-    for photo in photos:
-        planes = torch.from_numpy(images.to_planes(photo))
-        painted = [training.paint(planes, index) for index in range(len(training.paintings))]
-        rows.append([photo, *(images.to_pixels(picture.numpy()) for picture in painted)])
-    labels = ["photo", *(painting.style for painting in training.paintings)]
-    sheet = contact_sheet(rows, labels, cell=_SHEET_SIDE)
-    path.write_bytes(images.encode(sheet, format=images.Format.PNG))
-
-
-def _split(options: argparse.Namespace, multiple: int) -> tuple[list[Path], list[images.Pixels]]:
-    """Return the photos to train on, and a few decoded ones that training never sees."""
-    photos = find_photos(options.photos)
-    if options.validation:
-        found = find_photos(options.validation)
-        return photos, list(_some_readable(found[:: max(1, len(found) // _SHEET_PHOTOS)], multiple).values())
-    held_out = _some_readable(reversed(photos), multiple)
-    if len(photos) > _SHEET_PHOTOS:
-        photos = [path for path in photos if path not in held_out]
-    return photos, list(held_out.values())
-
-
-def _some_readable(paths: Iterable[Path], multiple: int) -> dict[Path, images.Pixels]:
-    """Return the first few photos that can be read, [H, W, 3], at the size of a sheet.
-
-    Args:
-        paths: where to look.
-        multiple: px, that their sides are multiples of.
-
-    Raises:
-        InvalidInput: none can.
-    """
-    found: dict[Path, images.Pixels] = {}
-    error: Exception | None = None
-    for path in paths:
-        try:
-            photo = images.decode(path.read_bytes(), field=path.name)
-            found[path] = images.with_long_side(photo, _SHEET_SIDE, multiple=multiple)
-        except (InvalidInput, OSError) as unreadable:
-            error = unreadable
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-        if len(found) == _SHEET_PHOTOS:
-            break
-    if not found:
-        raise InvalidInput("photos", f"none can be read; the last one tried: {error}")
-    return found
-
-
-def _paintings(paths: list[Path]) -> list[Painting]:
-    paintings = [Painting.read(path) for path in paths]
-    styles = [painting.style for painting in paintings]
-    for painting in paintings:
-        if styles.count(painting.style) > 1:
-            raise InvalidInput("painting", f"two files give the style id {painting.style!r}; rename one")
-        if painting.style == IDENTITY:
-            raise InvalidInput("painting", f"{painting.file} gives the id {IDENTITY!r}, which is taken; rename it")
-    return paintings
+    run_to_the_end(training, options.out, validation_photos, options)
+    print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
 
 
 def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
@@ -197,10 +61,6 @@ def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
         raise CheckpointError(f"the checkpoint holds no recipe that this Impasto knows: {error}") from error
     given = {item.name: getattr(options, item.name) for item in fields(Recipe) if hasattr(options, item.name)}
     return replace(base, **given)
-
-
-def _compile(options: argparse.Namespace, recipe: Recipe) -> bool:
-    return options.compile == "on" or (options.compile == "auto" and recipe.steps >= _COMPILE_PAYS)
 
 
 def _add_recipe_option(group: Any, item: Field[Any]) -> None:
