@@ -7,6 +7,7 @@
     ├── StyleNotFound           no such style; lists what exists
     ├── BundleError             a bundle that cannot be trusted or read
     ├── CheckpointError         a checkpoint that cannot be read, or written
+    ├── TrainingError           a training that cannot go on
     ├── ExportError             a graph that does not do what its network does
     ├── EngineError             no usable runtime, or a failed run
     ├── MissingDependency       an extra is not installed; names it
@@ -82,6 +83,10 @@ class BundleError(ImpastoError):
 
 class CheckpointError(ImpastoError):
     """A checkpoint cannot be read, or could not be written."""
+
+
+class TrainingError(ImpastoError):
+    """A training that cannot go on, with what to do about it."""
 
 
 class ExportError(ImpastoError):

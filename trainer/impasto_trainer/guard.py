@@ -1,0 +1,77 @@
+"""Watching a training for divergence: what it did is undone, and tried again at half the rate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from typing import Any
+
+from impasto.errors import TrainingError
+
+_EXPLODED = 4.0  # times the median of the totals
+_PATIENCE = 20  # steps in a row that are so high
+_MEDIAN_OF = 101  # totals
+_MOST_ROLLBACKS = 5
+
+
+class Guard:
+    """Judges each step by its total and its gradient.
+
+    Attributes:
+        rollbacks: how often the training went back to an earlier state; each time halved the rate.
+        suspicious: how many steps in a row had a total that is too high.
+    """
+
+    def __init__(self) -> None:
+        self.rollbacks = 0
+        self.suspicious = 0
+        self._totals: deque[float] = deque(maxlen=_MEDIAN_OF)
+
+    @property
+    def rate_factor(self) -> float:
+        """What the recipe's learning rate is multiplied by."""
+        return 0.5**self.rollbacks
+
+    def judge(self, total: float, gradient_norm: float) -> str | None:
+        """Return what is wrong with this step if the training has diverged, else None."""
+        if not math.isfinite(total):
+            return f"the loss is {total}"
+        if not math.isfinite(gradient_norm):
+            return f"the gradient's norm is {gradient_norm}"
+        usual = statistics.median(self._totals) if len(self._totals) >= _PATIENCE else math.inf
+        if total <= _EXPLODED * usual:
+            self.suspicious = 0
+            self._totals.append(total)
+            return None
+        self.suspicious += 1
+        if self.suspicious < _PATIENCE:
+            return None
+        return f"for {_PATIENCE} steps the loss was above {_EXPLODED:g} times its median {usual:.4g}, last {total:.4g}"
+
+    def roll_back(self, wrong: str) -> None:
+        """Count a return to an earlier state.
+
+        Args:
+            wrong: what `judge` said.
+
+        Raises:
+            TrainingError: it has happened too often.
+        """
+        if self.rollbacks == _MOST_ROLLBACKS:
+            raise TrainingError(
+                f"diverged again after {_MOST_ROLLBACKS} returns at ever half the rate: {wrong}; "
+                "go on from the last checkpoint with --resume and a lower --learning-rate or --style-weight"
+            )
+        self.rollbacks += 1
+        self.suspicious = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint, JSON-ready."""
+        return {"rollbacks": self.rollbacks, "suspicious": self.suspicious, "totals": list(self._totals)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over the state from a checkpoint."""
+        self.rollbacks = int(state["rollbacks"])
+        self.suspicious = int(state["suspicious"])
+        self._totals.extend(state["totals"])
