@@ -90,7 +90,10 @@ class Objective(nn.Module):
 
 
 class Training:
-    """One run: from a recipe, or from the checkpoint of an earlier run, to a checkpoint."""
+    """One run: from a recipe, or from the checkpoint of an earlier run, to a checkpoint.
+
+    With `frozen` the codes alone are trained, and the transformer stays as it is.
+    """
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class Training:
         *,
         device: torch.device,
         compile: bool = False,
+        frozen: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
@@ -111,14 +115,21 @@ class Training:
         self.seconds = 0.0
         self.earlier: list[dict[str, Any]] = []
         network = TransformerNet(recipe.architecture)
+        network.requires_grad_(not frozen)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
         self.objective = Objective(network, codes, perception).to(device)
         self.objective.to(memory_format=torch.channels_last)
         self.weights = torch.tensor([getattr(recipe, f"{term}_weight") for term in TERMS], device=device)
-        self.parameters = [*self.objective.network.parameters(), self.objective.codes]
+        self.parameters = [*([] if frozen else network.parameters()), self.objective.codes]
         self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
         self.grams = style_grams(paintings, recipe.painting_size, self.objective.perception, device)
         self.terms = torch.compile(self.objective) if compile else self.objective
+
+    def start_from(self, weights: dict[str, Tensor], codes: Tensor) -> None:
+        """Begin with a trained transformer and its codes [S, D], or with codes made from them."""
+        self.objective.network.load_state_dict(weights)
+        with torch.no_grad():
+            self.objective.codes.copy_(codes)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint: its weights, codes, optimiser and step."""
@@ -129,9 +140,7 @@ class Training:
             raise CheckpointError(
                 f"the checkpoint holds {checkpoint.architecture}, but the recipe asks for {self.recipe.architecture}"
             )
-        self.objective.network.load_state_dict(checkpoint.weights)
-        with torch.no_grad():
-            self.objective.codes.copy_(checkpoint.codes)
+        self.start_from(checkpoint.weights, checkpoint.codes)
         self.step = int(checkpoint.training["step"])
         self.seconds = float(checkpoint.training["seconds"])
         self.earlier = _stages(checkpoint.training, self.recipe)
