@@ -25,14 +25,13 @@ def random_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from impasto.nn.perception import CONV_POSITIONS
+    from impasto.nn.perception import VGG19, Perception, torchvision_key
 
     generator = torch.Generator().manual_seed(0)
     state = {}
-    for index, inputs, outputs in CONV_POSITIONS.values():
-        scale = (2 / (9 * inputs)) ** 0.5
-        state[f"features.{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * scale
-        state[f"features.{index}.bias"] = torch.zeros(outputs)
+    for key, value in Perception(VGG19.exits).state_dict().items():
+        scale = (2 / value[0].numel()) ** 0.5 if value.dim() > 1 else 0.0
+        state[torchvision_key(key)] = torch.randn(value.shape, generator=generator) * scale
     path = tmp_path_factory.mktemp("vgg") / "random.safetensors"
     save_file(state, path)
     return path

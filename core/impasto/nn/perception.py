@@ -1,9 +1,14 @@
-"""The perception: VGG-19's features (Simonyan & Zisserman 2014), which define content and style."""
+"""The perception: a frozen network whose features define content and style.
+
+Two of them: VGG-19 (Simonyan & Zisserman 2014), which is the judge, and a compact one that ships with Impasto and
+stands in for it at a fraction of the time (see `impasto_trainer.distillation`).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,49 +16,93 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from impasto.errors import MissingDependency, WeightsNotFound
+from impasto.errors import InvalidInput, MissingDependency, WeightsNotFound
 
 WEIGHTS_VARIABLE = "IMPASTO_VGG_WEIGHTS"
+COMPACT_WEIGHTS = Path(__file__).with_name("compact.safetensors")
+"""The compact perception's weights, which come with Impasto."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# Convolutions per block and their channels; a max pooling stands between the blocks.
-BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+
+@dataclass(frozen=True)
+class Backbone:
+    """A chain of 3 x 3 convolutions, each with a ReLU.
+
+    Attributes:
+        name: what options and records call it.
+        channels: layer -> its channels, in order; `relu3_1` is the first convolution of the third block, and a max
+            pooling stands between the blocks.
+        exits: the layers that can be asked for.
+        measured: whether a linear map stands at each exit (see `Perception`).
+    """
+
+    name: str
+    channels: Mapping[str, int]
+    exits: tuple[str, ...]
+    measured: bool = False
+
+    def depth(self, layer: str) -> int:
+        """Return how many convolutions lie before a layer, or raise ValueError if it cannot be asked for."""
+        if layer not in self.exits:
+            raise ValueError(f"{self.name} has no layer {layer!r}; it has {', '.join(self.exits)}")
+        return list(self.channels).index(layer)
 
 
-def _conv_positions() -> dict[str, tuple[int, int, int]]:
-    """Map `relu3_1` to the place of its convolution in torchvision's `features`, its inputs and outputs."""
-    positions, index, inputs = {}, 0, 3
-    for block, (count, channels) in enumerate(BLOCKS, start=1):
-        for layer in range(1, count + 1):
-            positions[f"relu{block}_{layer}"] = (index, inputs, channels)
-            index, inputs = index + 2, channels
-        index += 1
-    return positions
+def _layers(*blocks: tuple[int, int]) -> dict[str, int]:
+    """Return the layers of blocks that each have so many convolutions of so many channels."""
+    return {
+        f"relu{block}_{layer}": channels
+        for block, (count, channels) in enumerate(blocks, start=1)
+        for layer in range(1, count + 1)
+    }
 
 
-CONV_POSITIONS = _conv_positions()
-LAYERS = tuple(CONV_POSITIONS)
+_VGG19_LAYERS = _layers((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+VGG19 = Backbone("vgg19", _VGG19_LAYERS, exits=tuple(_VGG19_LAYERS))
+COMPACT = Backbone(
+    "compact",
+    _layers((2, 16), (2, 32), (3, 64), (3, 128), (1, 128)),
+    exits=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"),
+    measured=True,
+)
+NAMES = ("auto", VGG19.name, COMPACT.name)
 
 
 class Perception(nn.Module):
-    """VGG-19 cut behind the deepest layer that is asked for, frozen."""
+    """A backbone cut behind the deepest layer that is asked for, frozen.
+
+    At the exits of a measured backbone a square linear map R gives its features the lengths and angles that VGG-19's
+    have: where M maps this layer's features onto VGG-19's and M = QR (Q's columns orthonormal), |Mx - My| = |Rx - Ry|
+    and |M G M^T - M H M^T| = |R G R^T - R H R^T|. So every loss is what it would be on the features Mx, without ever
+    making those.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layers: Iterable[str]) -> None:
+    def __init__(self, layers: Iterable[str], backbone: Backbone = VGG19) -> None:
         super().__init__()
-        self.layers = tuple(sorted(set(layers), key=_depth))
-        self.path = LAYERS[: _depth(self.layers[-1]) + 1]
+        self.backbone = backbone
+        self.layers = tuple(sorted(set(layers), key=backbone.depth))
+        self.path = tuple(backbone.channels)[: backbone.depth(self.layers[-1]) + 1]
         self.features = nn.ModuleDict()
+        inputs = 3
         for name in self.path:
-            index, inputs, outputs = CONV_POSITIONS[name]
-            self.features[str(index)] = nn.Conv2d(inputs, outputs, 3, padding=1)
+            self.features[name] = nn.Conv2d(inputs, backbone.channels[name], 3, padding=1)
+            inputs = backbone.channels[name]
+        measured = [name for name in self.path if backbone.measured and name in backbone.exits]
+        self.metrics = nn.ModuleDict(
+            {name: nn.Conv2d(backbone.channels[name], backbone.channels[name], 1, bias=False) for name in measured}
+        )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
+
+    @property
+    def name(self) -> str:
+        return self.backbone.name
 
     def forward(self, image: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Return the features of each layer.
@@ -66,50 +115,67 @@ class Perception(nn.Module):
             Layer name -> [N, C, H / 2^k, W / 2^k], k poolings before it.
         """
         wanted = self.layers if layers is None else tuple(layers)
-        deepest = max(_depth(name) for name in wanted)
+        deepest = max(self.backbone.depth(name) for name in wanted)
         x = (image - self.mean) / self.std
         found = {}
         for name in self.path[: deepest + 1]:
             if name.endswith("_1") and name != "relu1_1":
                 x = F.max_pool2d(x, 2)
-            x = F.relu(self.features[str(CONV_POSITIONS[name][0])](x))
+            x = F.relu(self.features[name](x))
             if name in wanted:
-                found[name] = x
+                found[name] = self.metrics[name](x) if name in self.metrics else x
         return found
 
 
-def load_perception(layers: Iterable[str], weights: Path | None = None) -> Perception:
+def load_perception(layers: Iterable[str], weights: Path | None = None, *, name: str = "auto") -> Perception:
     """Return a perception with trained weights.
 
     Args:
-        layers: names of `LAYERS`.
-        weights: a safetensors file with torchvision's key names (`features.N.weight`, `features.N.bias`), in any float
-            type. Without it the file that IMPASTO_VGG_WEIGHTS names is read; without that, torchvision's own
+        layers: names of the backbone's exits.
+        weights: VGG-19 as a safetensors file with torchvision's key names (`features.N.weight`, `features.N.bias`), in
+            any float type. Without it the file that IMPASTO_VGG_WEIGHTS names is read; without that, torchvision's own
             IMAGENET1K_V1 weights are taken from its cache or downloaded.
+        name: `vgg19`, `compact`, or `auto`: VGG-19 where a file with its weights is named, else the compact one.
 
     Raises:
+        InvalidInput: a name that means nothing, or weights of VGG-19 for the compact one.
         WeightsNotFound: the file is missing or is no such file, or the download failed.
-        MissingDependency: no file is given and torchvision is not installed.
-        ValueError: a layer that VGG-19 lacks.
+        MissingDependency: VGG-19 is asked for, no file is given and torchvision is not installed.
+        ValueError: a layer that the backbone lacks.
     """
-    perception = Perception(layers)
+    if name not in NAMES:
+        raise InvalidInput("perception", f"{name!r} is unknown; give {', '.join(NAMES)}")
+    if name == COMPACT.name and weights:
+        raise InvalidInput(
+            "vgg-weights", "are for VGG-19, but the compact perception is asked for; give one of the two"
+        )
     path = weights or (Path(os.environ[WEIGHTS_VARIABLE]) if os.environ.get(WEIGHTS_VARIABLE) else None)
-    wanted = {f"features.{index}.{kind}" for index in perception.features for kind in ("weight", "bias")}
-    state = _read_file(path, wanted) if path else _torchvision_weights(wanted)
-    perception.load_state_dict(state)
+    if name == COMPACT.name or (name == "auto" and path is None):
+        perception = Perception(layers, COMPACT)
+        perception.load_state_dict(_read_file(COMPACT_WEIGHTS, list(perception.state_dict())))
+        return perception.eval()
+    perception = Perception(layers, VGG19)
+    keys = {key: torchvision_key(key) for key in perception.state_dict()}
+    state = _read_file(path, list(keys.values())) if path else _torchvision_weights(list(keys.values()))
+    perception.load_state_dict({key: state[there] for key, there in keys.items()})
     return perception.eval()
 
 
-def _depth(layer: str) -> int:
-    if layer not in CONV_POSITIONS:
-        raise ValueError(f"VGG-19 has no layer {layer!r}; it has {', '.join(LAYERS)}")
-    return LAYERS.index(layer)
+def torchvision_key(key: str) -> str:
+    """Return torchvision's name of a weight of ours: `features.relu1_2.bias` -> `features.2.bias`."""
+    _, layer, kind = key.split(".")
+    places, index = {}, 0
+    for name in VGG19.channels:
+        index += name.endswith("_1") and name != "relu1_1"
+        places[name] = index
+        index += 2
+    return f"features.{places[layer]}.{kind}"
 
 
-def _read_file(path: Path, wanted: set[str]) -> dict[str, Tensor]:
+def _read_file(path: Path, wanted: Sequence[str]) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            missing = wanted - set(file.keys())
+            missing = set(wanted) - set(file.keys())
             if missing:
                 raise WeightsNotFound(f"{path} lacks {min(missing)}; torchvision's key names are expected")
             return {name: file.get_tensor(name).float() for name in wanted}
@@ -120,7 +186,7 @@ def _read_file(path: Path, wanted: set[str]) -> dict[str, Tensor]:
         ) from error
 
 
-def _torchvision_weights(wanted: set[str]) -> dict[str, Tensor]:
+def _torchvision_weights(wanted: Sequence[str]) -> dict[str, Tensor]:
     try:
         from torchvision.models import VGG19_Weights
     except ImportError as error:
@@ -130,6 +196,6 @@ def _torchvision_weights(wanted: set[str]) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         raise WeightsNotFound(
             f"torchvision could not download its VGG-19 weights ({error}). Give a safetensors file with them by "
-            f"--vgg-weights or {WEIGHTS_VARIABLE}"
+            f"--vgg-weights or {WEIGHTS_VARIABLE}, or paint by the compact perception"
         ) from error
     return {name: state[name] for name in wanted}
