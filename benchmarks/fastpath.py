@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import skimage.data
 
-from benchmarks.machine import machine, table
+from impasto.machine import machine, table
 from impasto import images
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.engine import Engine, Provider, available_providers, open_engine

@@ -25,7 +25,7 @@ from typing import IO
 import numpy as np
 import torch
 
-from benchmarks.machine import machine, table
+from impasto.machine import machine, table
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Engine, available_providers, open_engine
 from impasto.nn.checkpoint import Checkpoint

@@ -96,19 +96,21 @@ def test_a_real_server_returns_every_size_as_it_came_or_as_asked(tmp_path: Path)
 
 @pytest.mark.data
 def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: Engine, data: Path) -> None:
-    from benchmarks.quality import Judge
+    import torch
+
     from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
     from impasto.nn.perception import load_perception
+    from impasto_trainer.evaluation.judge import Eye, Judge
 
     weights = data / "weights" / "vgg19_features_fp16.safetensors"
-    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, weights)
+    eye = Eye(load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, weights), torch.device("cpu"))
     painting = images.decode((data / "paintings" / "starry_night.jpg").read_bytes())
-    judge = Judge(perception, painting, starter.manifest["training"]["recipe"]["painting_size"])
+    judge = Judge(eye, painting, starter.manifest["training"]["recipe"]["painting_size"])
     photos = [images.decode(path.read_bytes()) for path in sorted((data / "photos_large").glob("kodak_*.jpg"))[:5]]
 
     def fractions(strength: float) -> tuple[float, float]:
         sized = [images.with_long_side(photo, 256, multiple=starter.size_multiple) for photo in photos]
-        pairs = [judge.fractions(photo, paint(engine, starter, photo, strength)) for photo in sized]
+        pairs = [judge.fractions(eye.see(photo), eye.see(paint(engine, starter, photo, strength))) for photo in sized]
         return median(style for style, _ in pairs), median(content for _, content in pairs)
 
     styles, contents = zip(*(fractions(strength) for strength in STRENGTHS), strict=True)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from impasto.images import Pixels, with_long_side
+from impasto.images import Pixels, encode, with_long_side
 
 _MARGIN = 8  # px, around and between pictures
 _LABEL = 22  # px, height of the line above the pictures
 _INK = (40, 40, 40)
+_QUALITIES = range(85, 15, -5)
 
 
 def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], *, cell: int = 256) -> Pixels:
@@ -37,6 +38,16 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], *, ce
             sheet.paste(thumb, (left + (cell - thumb.width) // 2, top + (height - thumb.height) // 2))
         top += height + _MARGIN
     return np.asarray(sheet)
+
+
+def small_jpeg(picture: Pixels, size: int) -> bytes:
+    """Return a picture [H, W, 3] as a JPEG of at most `size` bytes, or as small as a bearable quality makes it."""
+    data = b""
+    for quality in _QUALITIES:
+        data = encode(picture, quality=quality)
+        if len(data) <= size:
+            break
+    return data
 
 
 def _scaled(picture: Pixels, cell: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and its result as a table."""
+"""What a measurement ran on, and its result as a table."""
 
 from __future__ import annotations
 
