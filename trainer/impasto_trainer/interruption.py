@@ -30,12 +30,12 @@ class Interrupted(Exception):
 
 
 @contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
+def stoppable() -> Iterator[Callable[[], int]]:
     """Put SIGINT and SIGTERM off while the block lasts; for the main thread alone.
 
     Yields:
-        A function to call where it is safe to stop: it raises Interrupted if a signal has come. A second signal ends
-        the process at once.
+        A function that returns the number of the signal that has come, or 0: to be asked where it is safe to stop. A
+        second signal ends the process at once.
     """
     received: list[signal.Signals] = []
 
@@ -46,13 +46,12 @@ def stoppable() -> Iterator[Callable[[], None]]:
         # Not print: the signal may have come in the middle of one.
         os.write(_STANDARD_ERROR, b"\nfinishing this step; once more to end at once\n")
 
-    def check() -> None:
-        if received:
-            raise Interrupted(received[0])
+    def asked() -> int:
+        return received[0] if received else 0
 
     earlier = {each: signal.signal(each, note) for each in SIGNALS}
     try:
-        yield check
+        yield asked
     finally:
         for each, handler in earlier.items():
             signal.signal(each, handler)

@@ -110,16 +110,27 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
 
 
-def loader(dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int) -> Iterator[Tensor]:
+def loader(
+    dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int, share: slice | None = None
+) -> Iterator[Tensor]:
     """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes.
+
+    Args:
+        dataset: the crops.
+        batch: crops a step.
+        first: the step of the first batch.
+        last: the step behind the last batch.
+        workers: processes that make crops; 0: this one does.
+        share: which crops of each batch are wanted; all by default.
 
     Raises:
         InvalidInput: too many photos in a row cannot be read.
     """
     batches = DataLoader(
         dataset,
-        batch_size=batch,
-        sampler=range(first * batch, last * batch),
+        batch_sampler=(
+            list(range(batch * step, batch * (step + 1))[share or slice(None)]) for step in range(first, last)
+        ),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         multiprocessing_context="spawn" if workers else None,

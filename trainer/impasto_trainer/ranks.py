@@ -54,9 +54,10 @@ class Ranks:
         together = torch.cat([tensor.reshape(-1) for tensor in tensors])
         dist.all_reduce(together)
         together /= self.count
-        parts = together.split([tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view(tensor.shape))
+        begin = 0
+        for tensor in tensors:
+            tensor.copy_(together[begin : begin + tensor.numel()].view(tensor.shape))
+            begin += tensor.numel()
 
     def largest(self, number: int) -> int:
         """Return the largest of the numbers that the processes bring."""
@@ -67,11 +68,14 @@ class Ranks:
         return int(numbers)
 
 
+ALONE = Ranks()
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """Meet the other processes that torchrun started, if it started this one."""
     if not dist.is_torchelastic_launched():
-        yield Ranks()
+        yield ALONE
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:

@@ -6,6 +6,7 @@ more than one painting every photo of a batch gets a style of its own (Dumoulin 
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -22,13 +23,16 @@ from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, content_loss, grid, style_loss, total_variation
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet, new_code
+from impasto_trainer.guard import Guard
 from impasto_trainer.paintings import Painting, style_grams
 from impasto_trainer.photos import PhotoCrops, loader
+from impasto_trainer.ranks import ALONE, Ranks
 from impasto_trainer.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 TERMS = ("content", "style", "tv", "grid")
 WINDOW_SHIFT = 8  # px; VGG-19 halves the picture three times before the content layer
+_REMEMBER_EVERY = 100  # steps
 _MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
 
 
@@ -42,7 +46,8 @@ class Progress:
         total: their weighted sum.
         rate: the learning rate.
         waited: s that this step waited for its photos.
-        unreadable: photos that could not be decoded so far.
+        unreadable: photos that this process could not decode so far.
+        wrong: what was wrong with the step, if it made the training go back to an earlier state.
     """
 
     step: int
@@ -54,6 +59,7 @@ class Progress:
     rate: float
     waited: float
     unreadable: int
+    wrong: str | None
 
 
 class Objective(nn.Module):
@@ -93,6 +99,9 @@ class Training:
     """One run: from a recipe, or from the checkpoint of an earlier run, to a checkpoint.
 
     With `frozen` the codes alone are trained, and the transformer stays as it is.
+
+    What is random in a step is a function of the recipe's seed and the step's number, and all else that a step depends
+    on is in the checkpoint: a resumed training takes the very steps that it would have taken without the pause.
     """
 
     def __init__(
@@ -105,15 +114,20 @@ class Training:
         device: torch.device,
         compile: bool = False,
         frozen: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.photos = photos
         self.paintings = paintings
         self.device = device
+        self.ranks = ranks
+        self.share = ranks.share(recipe.batch)
+        self.guard = Guard()
         self.step = 0
         self.seconds = 0.0
         self.earlier: list[dict[str, Any]] = []
+        self.pending: dict[str, Any] = {}
         network = TransformerNet(recipe.architecture)
         network.requires_grad_(not frozen)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
@@ -144,11 +158,22 @@ class Training:
         self.step = int(checkpoint.training["step"])
         self.seconds = float(checkpoint.training["seconds"])
         self.earlier = _stages(checkpoint.training, self.recipe)
+        self.pending = checkpoint.training.get("pending", {})
+        if not _changed(checkpoint.training, self.recipe).keys() - {"steps"}:
+            self.guard.restore(checkpoint.training.get("guard", self.guard.to_dict()))
         self._restore_optimizer(checkpoint.optimizer)
 
     def run(self, workers: int, on_step: Callable[[Progress], None]) -> None:
         """Train up to the recipe's last step, calling `on_step` after each."""
-        batches = loader(self.photos, batch=self.recipe.batch, first=self.step, last=self.recipe.steps, workers=workers)
+        batches = loader(
+            self.photos,
+            batch=self.recipe.batch,
+            first=self.step,
+            last=self.recipe.steps,
+            workers=workers,
+            share=self.share,
+        )
+        self._remember()
         begun = time.perf_counter()
         for photos in batches:
             waited = time.perf_counter() - begun
@@ -157,8 +182,14 @@ class Training:
             on_step(progress)
             begun = time.perf_counter()
 
-    def checkpoint(self) -> Checkpoint:
-        """Return the state as it is now."""
+    def checkpoint(self, pending: dict[str, Any] | None = None) -> Checkpoint:
+        """Return the state as it is now.
+
+        Args:
+            pending: what the loss log has not written yet, JSON-ready.
+        """
+        if not self.guard.suspicious:
+            self._remember()  # as a resumed training does, so that both would go back to the same state
         optimizer = {
             f"{index}.{name}": value
             for index, state in self.optimizer.state_dict()["state"].items()
@@ -169,7 +200,7 @@ class Training:
             weights=self.objective.network.state_dict(),
             styles=tuple(painting.style for painting in self.paintings),
             codes=self.objective.codes.detach(),
-            training=self._record(),
+            training=self._record() | {"pending": pending or {}},
             thumbnails={painting.style: painting.thumbnail() for painting in self.paintings},
             optimizer=optimizer,
         )
@@ -182,27 +213,54 @@ class Training:
         return painted.float().cpu()
 
     def _one_step(self, photos: Tensor, waited: float) -> Progress:
-        rate = learning_rate(self.recipe, self.step)
+        rate = self.guard.rate_factor * learning_rate(self.recipe, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        styles = (torch.arange(photos.shape[0], device=self.device) + self.step * photos.shape[0]) % len(self.paintings)
-        with self._autocast():
-            terms = torch.stack(self.terms(photos, styles, self.grams, self._window()))
-        total: Tensor = terms @ self.weights
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
-        torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
-        self.optimizer.step()
+        terms, total, norm = self._gradients(photos)
+        wrong = self.guard.judge(total, norm)
+        if wrong:
+            self._roll_back(wrong)
+        else:
+            self.optimizer.step()
         self.step += 1
-        values = dict(zip(TERMS, terms.tolist(), strict=True))
+        if self.step % _REMEMBER_EVERY == 0 and not self.guard.suspicious:
+            self._remember()
         return Progress(
             step=self.step,
-            **values,
-            total=total.item(),
+            **dict(zip(TERMS, terms, strict=True)),
+            total=total,
             rate=rate,
             waited=waited,
             unreadable=self.photos.unreadable,
+            wrong=wrong,
         )
+
+    def _gradients(self, photos: Tensor) -> tuple[list[float], float, float]:
+        """Leave this step's gradients, cut to their largest norm; return the terms, their total and the norm before."""
+        places = torch.arange(self.recipe.batch, device=self.device)[self.share]
+        styles = (places + self.step * self.recipe.batch) % len(self.paintings)
+        with self._autocast():
+            terms = torch.stack(self.terms(photos, styles, self.grams, self._window()))
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(terms @ self.weights)
+        terms = terms.detach()
+        self.ranks.average([terms, *(parameter.grad for parameter in self.parameters if parameter.grad is not None)])
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
+        *values, total, norm_value = torch.cat([terms, torch.stack([terms @ self.weights, norm])]).tolist()
+        return values, total, norm_value
+
+    def _remember(self) -> None:
+        """Keep the state to go back to."""
+        network, codes = self.objective.network.state_dict(), self.objective.codes.detach()
+        self._good = copy.deepcopy((network, codes, self.optimizer.state_dict()))
+
+    def _roll_back(self, wrong: str) -> None:
+        self.guard.roll_back(wrong)
+        network, codes, optimizer = copy.deepcopy(self._good)
+        self.objective.network.load_state_dict(network)
+        with torch.no_grad():
+            self.objective.codes.copy_(codes)
+        self.optimizer.load_state_dict(optimizer)
 
     def _window(self) -> tuple[Tensor, Tensor]:
         """Return rows and columns of a window that lies elsewhere in each step.
@@ -227,6 +285,7 @@ class Training:
             "device": self.device.type,
             "recipe": self.recipe.to_dict(),
             "earlier": self.earlier,
+            "guard": self.guard.to_dict(),
             "photos": len(self.photos.photos),
             "unreadable": self.photos.unreadable,
             "perception": {"network": "vgg19", "layers": list(self.objective.perception.layers)},
@@ -237,7 +296,7 @@ class Training:
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in flat.items():
             index, kind = name.split(".", 1)
-            state.setdefault(int(index), {})[kind] = value
+            state.setdefault(int(index), {})[kind] = _laid_out_like(self.parameters[int(index)], value)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
@@ -250,8 +309,18 @@ def _seen(picture: Tensor, window: tuple[Tensor, Tensor]) -> Tensor:
 def _stages(record: dict[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
     """Return what a resumed training did before with other recipes: up to which step, and where each differs."""
     stages = list(record.get("earlier", []))
-    changed = {name: value for name, value in record["recipe"].items() if recipe.to_dict().get(name) != value}
+    changed = _changed(record, recipe)
     return [*stages, {"until_step": record["step"], **changed}] if changed else stages
+
+
+def _changed(record: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return the values in a record's recipe that this recipe has not."""
+    return {name: value for name, value in record["recipe"].items() if recipe.to_dict().get(name) != value}
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return the value in the parameter's memory format: over another one torch may round differently."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -99,6 +99,12 @@ class Checkpoint:
             raise CheckpointError(f"{path} is no readable checkpoint: {error}") from error
 
 
+def remove_drafts(path: Path) -> None:
+    """Remove what a killed process left beside `path` while it was writing it."""
+    for draft in path.parent.glob(f"{path.name}.*.tmp"):
+        draft.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path` through a temporary file beside it.
 

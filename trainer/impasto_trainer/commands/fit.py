@@ -14,6 +14,7 @@ from impasto_trainer.commands.options import add_device_option, add_perception_o
 from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
 from impasto_trainer.paintings import read_paintings
 from impasto_trainer.photos import PhotoCrops
+from impasto_trainer.ranks import joined
 from impasto_trainer.recipe import Recipe
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
@@ -46,11 +47,14 @@ def run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
-    training = Training(recipe, crops, paintings, seen_by, device=where, compile=pays_to_compile(options, recipe))
-    if earlier:
-        training.restore(earlier)
-    run_to_the_end(training, options.out, validation_photos, options)
-    print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
+    pays = pays_to_compile(options, recipe)
+    with joined() as ranks:
+        training = Training(recipe, crops, paintings, seen_by, device=where, compile=pays, ranks=ranks)
+        if earlier:
+            training.restore(earlier)
+        run_to_the_end(training, options.out, validation_photos, options)
+        if ranks.writes:
+            print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
 
 
 def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:

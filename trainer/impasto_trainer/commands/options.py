@@ -10,6 +10,7 @@ import torch
 
 from impasto.errors import InvalidInput
 from impasto.nn.perception import WEIGHTS_VARIABLE, Perception, load_perception
+from impasto_trainer.ranks import local_rank
 
 
 def add_perception_options(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +34,14 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
 
 
 def device(name: str | None) -> torch.device:
-    """Return the device of this name, or the best there is.
+    """Return the device of this name, or the best there is; of several GPUs the one that is this process's.
 
     Raises:
         InvalidInput: torch knows no such device, or cannot use it here.
     """
+    kind = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=name or ("cuda" if torch.cuda.is_available() else "cpu")).device
+        return torch.empty(0, device=f"cuda:{local_rank()}" if kind == "cuda" else kind).device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the latter
         raise InvalidInput("device", f"{name!r} cannot be used: {error}") from error
 

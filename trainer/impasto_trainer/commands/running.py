@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
+import signal
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
 from impasto import images
-from impasto.errors import CheckpointError, InvalidInput
-from impasto.sheets import contact_sheet
+from impasto.errors import InvalidInput
 from impasto_trainer.commands.options import at_least
 from impasto_trainer.interruption import Interrupted, stoppable
-from impasto_trainer.logs import LossLog
 from impasto_trainer.photos import find_photos
 from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import CHECKPOINT_FILE, Progress, Training
+from impasto_trainer.record import SHEET_SIDE, NoRecord, Record
+from impasto_trainer.training import Progress, Training
 
 _COMPILE_PAYS = 1500  # steps; compiling takes a minute or two and then saves a tenth of each step on a CPU
-_LOG_EVERY = 50  # steps
 _SHEET_PHOTOS = 4
-_SHEET_SIDE = 512  # px, long side of a validation photo
 
 
 def add_running_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +31,7 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=at_least(0), default=loaders, metavar="N", help="loaders [%(default)s]")
     parser.add_argument("--save-every", type=at_least(1), default=250, metavar="STEPS", help="[%(default)s]")
     parser.add_argument("--sheet-every", type=at_least(1), default=500, metavar="STEPS", help="[%(default)s]")
+    parser.add_argument("--tensorboard", action="store_true", help="losses, rate and sheets for TensorBoard, in --out")
 
 
 def run_to_the_end(training: Training, out: Path, validation: list[images.Pixels], options: argparse.Namespace) -> None:
@@ -44,16 +39,38 @@ def run_to_the_end(training: Training, out: Path, validation: list[images.Pixels
 
     Raises:
         Interrupted: a signal came; the checkpoint has been saved.
-        CheckpointError: the last checkpoint could not be written.
+        CheckpointError: the last checkpoint could not be written, or the losses not be brought in line with it.
+        MissingDependency: TensorBoard is asked for and absent.
+        TrainingError: the training diverges whatever the rate.
     """
-    checkpoint = out / CHECKPOINT_FILE
-    with stoppable() as stop_if_asked:
+    record = _record(training, out, validation, options)
+    with stoppable() as asked, closing(record):
+
+        def on_step(progress: Progress) -> None:
+            record.step(progress)
+            number = training.ranks.largest(asked())
+            if number:
+                raise Interrupted(signal.Signals(number))
+
         try:
-            _loop(training, out, validation, options, stop_if_asked)
+            training.run(options.workers, on_step)
         except Interrupted:
-            training.checkpoint().save(checkpoint)
+            record.save()
             raise
-        training.checkpoint().save(checkpoint)
+        record.save()
+
+
+def _record(training: Training, out: Path, validation: list[images.Pixels], options: argparse.Namespace) -> NoRecord:
+    if not training.ranks.writes:
+        return NoRecord()
+    return Record(
+        training,
+        out,
+        validation,
+        save_every=options.save_every,
+        sheet_every=options.sheet_every,
+        tensorboard=options.tensorboard,
+    )
 
 
 def split_photos(options: argparse.Namespace, multiple: int) -> tuple[list[Path], list[images.Pixels]]:
@@ -83,7 +100,7 @@ def _some_readable(paths: Iterable[Path], multiple: int) -> dict[Path, images.Pi
     for path in paths:
         try:
             photo = images.decode(path.read_bytes(), field=path.name)
-            found[path] = images.with_long_side(photo, _SHEET_SIDE, multiple=multiple)
+            found[path] = images.with_long_side(photo, SHEET_SIDE, multiple=multiple)
         except (InvalidInput, OSError) as unreadable:
             error = unreadable
             warnings.warn(f"skipped: {error}", stacklevel=2)
@@ -97,56 +114,3 @@ def _some_readable(paths: Iterable[Path], multiple: int) -> dict[Path, images.Pi
 def pays_to_compile(options: argparse.Namespace, recipe: Recipe) -> bool:
     """Return whether to compile the step."""
     return options.compile == "on" or (options.compile == "auto" and recipe.steps >= _COMPILE_PAYS)
-
-
-def _loop(
-    training: Training,
-    out: Path,
-    validation: list[images.Pixels],
-    options: argparse.Namespace,
-    stop_if_asked: Callable[[], None],
-) -> None:
-    log = LossLog(out / "losses.jsonl", _LOG_EVERY)
-    with tqdm(total=training.recipe.steps, initial=training.step, unit="step", dynamic_ncols=True) as bar:
-
-        def on_step(progress: Progress) -> None:
-            with _going_on():
-                log.add(progress)
-            bar.set_postfix(
-                content=f"{progress.content:.3f}",
-                style=f"{progress.style:.3f}",
-                tv=f"{progress.tv:.4f}",
-                skipped=progress.unreadable,
-                refresh=False,
-            )
-            bar.update()
-            if progress.step % options.save_every == 0:
-                with _going_on():
-                    training.checkpoint().save(out / CHECKPOINT_FILE)
-            if progress.step % options.sheet_every == 0 or progress.step == training.recipe.steps:
-                with _going_on():
-                    _sheet(training, validation, out / f"sheet-{progress.step:06d}.png")
-            stop_if_asked()
-
-        training.run(options.workers, on_step)
-
-
-@contextmanager
-def _going_on() -> Iterator[None]:
-    """Tell of a file that cannot be written, as on a full disk, and go on: the training is worth more than the file."""
-    try:
-        yield
-    except (CheckpointError, OSError) as error:
-        tqdm.write(f"warning: {error}; training goes on", file=sys.stderr)
-
-
-def _sheet(training: Training, photos: list[images.Pixels], path: Path) -> None:
-    """Paint the validation photos in every style."""
-    rows = []
-    for photo in photos:
-        planes = torch.from_numpy(images.to_planes(photo))
-        painted = [training.paint(planes, index) for index in range(len(training.paintings))]
-        rows.append([photo, *(images.to_pixels(picture.numpy()) for picture in painted)])
-    labels = ["photo", *(painting.style for painting in training.paintings)]
-    sheet = contact_sheet(rows, labels, cell=_SHEET_SIDE)
-    path.write_bytes(images.encode(sheet, format=images.Format.PNG))
