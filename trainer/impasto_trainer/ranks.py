@@ -77,6 +77,8 @@ def joined() -> Iterator[Ranks]:
     if not dist.is_torchelastic_launched():
         yield ALONE
         return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank())
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())

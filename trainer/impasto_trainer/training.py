@@ -128,6 +128,7 @@ class Training:
         self.seconds = 0.0
         self.earlier: list[dict[str, Any]] = []
         self.pending: dict[str, Any] = {}
+        self.origin: dict[str, Any] = {}
         network = TransformerNet(recipe.architecture)
         network.requires_grad_(not frozen)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
@@ -154,7 +155,13 @@ class Training:
             raise CheckpointError(
                 f"the checkpoint holds {checkpoint.architecture}, but the recipe asks for {self.recipe.architecture}"
             )
+        seen_by, name = checkpoint.training["perception"]["network"], self.objective.perception.name
+        if seen_by != name:
+            raise CheckpointError(f"the checkpoint was trained with the perception {seen_by}, but this is {name}")
+        if not checkpoint.optimizer:
+            raise CheckpointError("the checkpoint is only for use: it lacks the optimiser's state; give it to --from")
         self.start_from(checkpoint.weights, checkpoint.codes)
+        self.origin = checkpoint.training.get("from", {})
         self.step = int(checkpoint.training["step"])
         self.seconds = float(checkpoint.training["seconds"])
         self.earlier = _stages(checkpoint.training, self.recipe)
@@ -284,11 +291,12 @@ class Training:
             "seconds": round(self.seconds, 1),
             "device": self.device.type,
             "recipe": self.recipe.to_dict(),
+            "from": self.origin,
             "earlier": self.earlier,
             "guard": self.guard.to_dict(),
             "photos": len(self.photos.photos),
             "unreadable": self.photos.unreadable,
-            "perception": {"network": "vgg19", "layers": list(self.objective.perception.layers)},
+            "perception": {"network": self.objective.perception.name, "layers": list(self.objective.perception.layers)},
             "paintings": {p.style: {"file": p.file, "sha256": p.sha256} for p in self.paintings},
         }
 

@@ -16,6 +16,7 @@ from impasto_trainer.paintings import read_paintings
 from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.ranks import joined
 from impasto_trainer.recipe import Recipe
+from impasto_trainer.start import codes_to_start_from, read_start
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
 NAME = "fit"
@@ -27,7 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
     parser.add_argument("--painting", type=Path, required=True, nargs="+", metavar="FILE", help="one style each")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, sheets and losses go here")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, with its recipe")
+    begin.add_argument(
+        "--from",
+        type=Path,
+        dest="start",
+        metavar="BUNDLE|CHECKPOINT",
+        help="begin with its weights, and the codes of the paintings that it knows, but at step 0",
+    )
     add_perception_options(parser)
     add_device_option(parser)
     add_running_options(parser)
@@ -39,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Check everything, then train, saving as it goes."""
     earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
-    recipe = _recipe(options, earlier)
+    start = read_start(options.start) if options.start else None
+    recipe = _recipe(options, earlier, start)
     training_photos, validation_photos = split_photos(options, recipe.architecture.size_multiple)
     paintings = read_paintings(options.painting)
     where = device(options.device)
@@ -52,19 +62,31 @@ def run(options: argparse.Namespace) -> None:
         training = Training(recipe, crops, paintings, seen_by, device=where, compile=pays, ranks=ranks)
         if earlier:
             training.restore(earlier)
+        if start:
+            training.start_from(start.weights, codes_to_start_from(start, paintings))
+            training.origin = {"file": options.start.name, "training": start.training}
         run_to_the_end(training, options.out, validation_photos, options)
         if ranks.writes:
             print(f"{options.out / CHECKPOINT_FILE}: {', '.join(p.style for p in paintings)}, {training.step} steps")
 
 
-def _recipe(options: argparse.Namespace, earlier: Checkpoint | None) -> Recipe:
-    """Return the recipe: what is given, over what the resumed training had, over the defaults."""
+def _recipe(options: argparse.Namespace, earlier: Checkpoint | None, start: Checkpoint | None) -> Recipe:
+    """Return the recipe: what is given, over what the resumed training had, over the defaults.
+
+    Raises:
+        CheckpointError: the resumed one had a recipe of another version, or its transformer is not `start`'s.
+    """
+    known = {item.name for item in fields(Recipe)}
     try:
         base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"the checkpoint holds no recipe that this Impasto knows: {error}") from error
-    given = {item.name: getattr(options, item.name) for item in fields(Recipe) if hasattr(options, item.name)}
-    return replace(base, **given)
+    taken = start.architecture.to_dict() if start else {}
+    given = {name: getattr(options, name) for name in known if hasattr(options, name)}
+    recipe = replace(base, **{name: value for name, value in taken.items() if name in known} | given)
+    if start and recipe.architecture != start.architecture:
+        raise CheckpointError(f"{options.start} holds {start.architecture}, but the recipe makes {recipe.architecture}")
+    return recipe
 
 
 def _add_recipe_option(group: Any, item: Field[Any]) -> None:

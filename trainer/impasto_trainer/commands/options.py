@@ -9,12 +9,15 @@ from pathlib import Path
 import torch
 
 from impasto.errors import InvalidInput
-from impasto.nn.perception import WEIGHTS_VARIABLE, Perception, load_perception
+from impasto.nn.perception import NAMES, WEIGHTS_VARIABLE, Perception, load_perception
 from impasto_trainer.ranks import local_rank
 
 
 def add_perception_options(parser: argparse.ArgumentParser) -> None:
     """Let the caller say which perception looks at the pictures."""
+    parser.add_argument(
+        "--perception", choices=NAMES, default="auto", help="[auto: VGG-19 where its weights are named]"
+    )
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
 
 
@@ -22,10 +25,11 @@ def perception(options: argparse.Namespace, layers: Iterable[str]) -> Perception
     """Return the perception that the options name.
 
     Raises:
+        InvalidInput: weights of VGG-19 are given for another.
         WeightsNotFound: its weights cannot be had.
         MissingDependency: they would be torchvision's, and it is not installed.
     """
-    return load_perception(layers, options.vgg_weights)
+    return load_perception(layers, options.vgg_weights, name=options.perception)
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,33 @@
+"""What a training begins with where it does not begin from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto.bundle import STARTER, load_bundle
+from impasto.nn.bundled import read_checkpoint
+from impasto.nn.checkpoint import Checkpoint
+from impasto_trainer.paintings import Painting
+
+
+def read_start(path: Path) -> Checkpoint:
+    """Return what was trained before: a checkpoint's file, a bundle's directory, or `starter` for the embedded bundle.
+
+    Raises:
+        BundleError: the bundle cannot be read, or this Impasto does not know its architecture.
+        CheckpointError: the checkpoint cannot be read.
+    """
+    if path == Path(STARTER.name):
+        path = STARTER
+    return read_checkpoint(load_bundle(path)) if path.is_dir() else Checkpoint.load(path)
+
+
+def codes_to_start_from(start: Checkpoint, paintings: Sequence[Painting]) -> Tensor:
+    """Return codes [S, D]: of a painting that `start` knows its own, of another the mean of all that it knows."""
+    known = dict(zip(start.styles, start.codes, strict=True))
+    mean = start.codes.mean(dim=0)
+    return torch.stack([known.get(painting.style, mean) for painting in paintings])
