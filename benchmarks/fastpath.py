@@ -20,10 +20,10 @@ from typing import TypeVar
 
 import skimage.data
 
-from impasto.machine import machine, table
 from impasto import images
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.engine import Engine, Provider, available_providers, open_engine
+from impasto.machine import machine, table
 from impasto_client import Client
 from impasto_server.local import local_server
 

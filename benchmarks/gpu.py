@@ -25,9 +25,9 @@ from typing import IO
 import numpy as np
 import torch
 
-from impasto.machine import machine, table
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Engine, available_providers, open_engine
+from impasto.machine import machine, table
 from impasto.nn.checkpoint import Checkpoint
 from impasto_trainer.training import CHECKPOINT_FILE
 

@@ -14,6 +14,7 @@ SERVING = [
     "impasto.sheets",
     "impasto.codes",
     "impasto.cards",
+    "impasto.machine",
     "impasto.bundle",
     "impasto.engine",
 ]

@@ -164,6 +164,11 @@ def seconds(figures: Sequence[Figures]) -> str:
     return ", ".join(f"{part} {total:.0f} s" for part, total in parts.items())
 
 
+def iterations(found: Equivalence) -> str:
+    """Return N_eq as it is shown: how many iterations, or that they are more than were tried."""
+    return f">={found.cap}" if math.isinf(found.iterations) else f"{found.iterations:g}"
+
+
 def sheet_place(style: str) -> str:
     """Return where a style's sheet lies, seen from the page."""
     return f"{PICTURES}/quality-{style}.jpg"
@@ -202,12 +207,8 @@ def _pair(fractions: Fractions | None) -> str:
 def _all(found: Mapping[int, Equivalence]) -> str:
     """Return N_eq, with the size where there are several."""
     if len(found) < 2:
-        return "".join(_iterations(one) for one in found.values()) or _NONE
-    return ", ".join(f"{_iterations(one)} at {size} px" for size, one in found.items())
-
-
-def _iterations(found: Equivalence) -> str:
-    return f">={found.cap}" if math.isinf(found.iterations) else f"{found.iterations:g}"
+        return "".join(iterations(one) for one in found.values()) or _NONE
+    return ", ".join(f"{iterations(one)} at {size} px" for size, one in found.items())
 
 
 def _cost(found: Mapping[int, Equivalence]) -> str:
