@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,15 @@ class About:
             raise InvalidInput("about", f"cannot use {path}: {error}") from error
         return about
 
+    def to_toml(self) -> str:
+        """Return the contents of a file that `read` makes this of."""
+        lines = [
+            f"{key} = {json.dumps(value)}" for key, value in (("photos", self.photos), ("perception", self.perception))
+        ]
+        for style, known in self.styles.items():
+            lines += ["", f"[styles.{style}]", *(f"{key} = {json.dumps(value)}" for key, value in known.items())]
+        return "\n".join([*lines, ""])
+
     def check(self, styles: Sequence[str]) -> None:
         """Raise InvalidInput if this tells of a style that is not among these: most often a misspelt one."""
         for style in self.styles:
@@ -83,7 +93,7 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         f"- Painting: {about.styles.get(style, {}).get('source') or 'source not stated'}",
         f"- Photos: {training.get('photos', 'unknown')}; {about.photos or 'source not stated'}",
         f"- Perception: {'; '.join(part for part in (_perception(training), about.perception) if part)}",
-        f"- Transformer: {_listed(architecture)}",
+        f"- Transformer: {_listed(architecture)}{_base(training)}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
         f"{training.get('seconds', 0) / 60:.0f} minutes",
         *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in stages),
@@ -99,6 +109,11 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
 def _perception(training: Mapping[str, Any]) -> str:
     network = str(training.get("perception", {}).get("network", "vgg19"))
     return _PERCEPTIONS.get(network, network)
+
+
+def _base(training: Mapping[str, Any]) -> str:
+    base = training.get("base")
+    return f"; that of the bundle {base['bundle']} {base['version']}, as it is" if base else ""
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -85,10 +85,12 @@ def style_grams(
     paintings: list[Painting], size: int, perception: Perception, device: torch.device
 ) -> dict[str, Tensor]:
     """Return the style targets: layer -> [S, C, C], one Gram matrix a painting."""
-    grams: dict[str, list[Tensor]] = {layer: [] for layer in STYLE_LAYERS}
-    for painting in paintings:
-        image = torch.from_numpy(images.to_planes(painting.at_size(size))).to(device)
-        with torch.no_grad():
-            for layer, features in perception(image, STYLE_LAYERS).items():
-                grams[layer].append(gram(features))
-    return {layer: torch.cat(values) for layer, values in grams.items()}
+    each = [picture_grams(painting.at_size(size), perception, device) for painting in paintings]
+    return {layer: torch.cat([grams[layer] for grams in each]) for layer in STYLE_LAYERS}
+
+
+@torch.no_grad()
+def picture_grams(pixels: images.Pixels, perception: Perception, device: torch.device) -> dict[str, Tensor]:
+    """Return the Gram matrices of a picture [H, W, 3]: layer -> [1, C, C]."""
+    image = torch.from_numpy(images.to_planes(pixels)).to(device)
+    return {layer: gram(features) for layer, features in perception(image, STYLE_LAYERS).items()}
