@@ -51,7 +51,7 @@ def test_a_batch_made_by_a_process_of_its_own_skips_and_counts_a_broken_photo(tm
     whole = (folder / "photo_1.jpg").read_bytes()
     (folder / "photo_1.jpg").write_bytes(whole[: len(whole) // 2])
     crops = PhotoCrops(find_photos(folder), 64)
-    batches = list(loader(crops, batch=3, first=0, last=2, workers=1))
+    batches = list(loader(crops, [range(3), range(3, 6)], workers=1))
     assert [batch.shape for batch in batches] == [(3, 3, 64, 64)] * 2
     assert crops.unreadable == 2
 
@@ -66,7 +66,7 @@ def test_a_folder_of_broken_photos_is_given_up(tmp_path: Path) -> None:
 def test_a_folder_of_broken_photos_is_given_up_by_a_process_of_its_own_too(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("text")
     with pytest.raises(InvalidInput, match=r"^photos: 64 photos in a row could not be read, last .*a\.jpg$"):
-        list(loader(PhotoCrops([tmp_path / "a.jpg"], 64), batch=1, first=0, last=1, workers=1))
+        list(loader(PhotoCrops([tmp_path / "a.jpg"], 64), [[0]], workers=1))
 
 
 def test_flat_pictures_hold_little() -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from impasto import images
 from impasto.errors import MissingDependency
 from impasto.nn.checkpoint import write_atomically
-from impasto_trainer.training import TERMS, Progress
+from impasto_trainer.objective import TERMS
+from impasto_trainer.training import Progress
 
-_MEANS = (*TERMS, "total", "waited")
+_MEANS = (*TERMS, "total", "style_weight", "waited")
 
 
 class LossLog:

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,10 +40,18 @@ def find_photos(folder: Path) -> list[Path]:
     return found
 
 
+class Crop(NamedTuple):
+    """A crop's number, and its side in px."""
+
+    number: int
+    side: int
+
+
 class PhotoCrops(Dataset[Tensor]):
     """Crop k of an endless sequence that the seed fixes: [3, crop, crop], RGB in 0..1.
 
-    Crop k depends on k and the seed alone, so any process can make it and a resumed training goes on where it stopped.
+    It has a side of `crop` px unless another is asked for. Crop k depends on k, its side and the seed alone, so any
+    process can make it and a resumed training goes on where it stopped.
 
     Attributes:
         unreadable: how many times a photo could not be decoded and the next one took its place.
@@ -59,11 +68,12 @@ class PhotoCrops(Dataset[Tensor]):
     def unreadable(self) -> int:
         return int(self._unreadable.value)
 
-    def __getitem__(self, k: int) -> Tensor:
+    def __getitem__(self, asked: int | Crop) -> Tensor:
+        k, side = asked if isinstance(asked, Crop) else Crop(asked, self.crop)
         rng = np.random.default_rng((self.seed, k))
         if rng.random() < self.flat_share:
-            return _to_tensor(flat_picture(self.crop, rng))
-        return _to_tensor(self._vary(self._photo(k), rng))
+            return _to_tensor(flat_picture(side, rng))
+        return _to_tensor(_vary(self._photo(k), side, rng))
 
     def _photo(self, k: int) -> Image.Image:
         for miss in range(_MAX_MISSES):
@@ -81,19 +91,6 @@ class PhotoCrops(Dataset[Tensor]):
         epoch, place = divmod(k, len(self.photos))
         return int(np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.photos))[place])
 
-    def _vary(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
-        shorter = min(photo.size)
-        longest = max(self.crop, min(shorter, round(LARGEST_ZOOM * self.crop)))
-        side = min(shorter, self.crop * shorter / float(rng.integers(self.crop, longest + 1)))
-        left, top = (float(rng.uniform(0, extent - side)) for extent in photo.size)
-        box = (left, top, left + side, top + side)
-        crop = photo.resize((self.crop, self.crop), Image.Resampling.LANCZOS, box=box)
-        if rng.random() < 0.5:
-            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            crop = enhance(crop).enhance(float(rng.uniform(1 - _JITTER, 1 + _JITTER)))
-        return crop
-
 
 def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
     """Return a picture with little in it: one colour or a gradient of two, often dark, with a trace of noise.
@@ -110,27 +107,20 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
 
 
-def loader(
-    dataset: PhotoCrops, *, batch: int, first: int, last: int, workers: int, share: slice | None = None
-) -> Iterator[Tensor]:
-    """Yield the batches [N, 3, crop, crop] of steps `first` to `last`, made ahead of time by `workers` processes.
+def loader(dataset: PhotoCrops, batches: Sequence[Sequence[int | Crop]], *, workers: int) -> Iterator[Tensor]:
+    """Yield the batches of crops, each [N, 3, side, side], made ahead of time by `workers` processes.
 
     Args:
         dataset: the crops.
-        batch: crops a step.
-        first: the step of the first batch.
-        last: the step behind the last batch.
-        workers: processes that make crops; 0: this one does.
-        share: which crops of each batch are wanted; all by default.
+        batches: which of them; those of one batch have one side.
+        workers: how many processes make them; 0: this one does.
 
     Raises:
         InvalidInput: too many photos in a row cannot be read.
     """
-    batches = DataLoader(
+    made = DataLoader(
         dataset,
-        batch_sampler=(
-            list(range(batch * step, batch * (step + 1))[share or slice(None)]) for step in range(first, last)
-        ),
+        batch_sampler=batches,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         multiprocessing_context="spawn" if workers else None,
@@ -140,7 +130,7 @@ def loader(
     # What a process ignores, those that it starts ignore from their first instruction on.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return _without_traceback(iter(batches))
+        return _without_traceback(iter(made))
     finally:
         signal.signal(signal.SIGINT, handler)
 
@@ -163,3 +153,17 @@ def _leave_signals_to_the_parent(_: int) -> None:
 
 def _to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(images.to_planes(np.asarray(image))[0])
+
+
+def _vary(photo: Image.Image, wanted: int, rng: np.random.Generator) -> Image.Image:
+    shorter = min(photo.size)
+    longest = max(wanted, min(shorter, round(LARGEST_ZOOM * wanted)))
+    side = min(shorter, wanted * shorter / float(rng.integers(wanted, longest + 1)))
+    left, top = (float(rng.uniform(0, extent - side)) for extent in photo.size)
+    box = (left, top, left + side, top + side)
+    crop = photo.resize((wanted, wanted), Image.Resampling.LANCZOS, box=box)
+    if rng.random() < 0.5:
+        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        crop = enhance(crop).enhance(float(rng.uniform(1 - _JITTER, 1 + _JITTER)))
+    return crop

@@ -14,25 +14,27 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from impasto import images
 from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, content_loss, grid, style_loss, total_variation
+from impasto.nn.losses import CONTENT_LAYERS, relative_error
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet, new_code
+from impasto_trainer.balance import Balance
+from impasto_trainer.draws import draw
 from impasto_trainer.guard import Guard
+from impasto_trainer.objective import TERMS, Objective
 from impasto_trainer.paintings import Painting, style_grams
-from impasto_trainer.photos import PhotoCrops, loader
+from impasto_trainer.photos import Crop, PhotoCrops, loader
 from impasto_trainer.ranks import ALONE, Ranks
 from impasto_trainer.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-TERMS = ("content", "style", "tv", "grid")
-WINDOW_SHIFT = 8  # px; VGG-19 halves the picture three times before the content layer
 _REMEMBER_EVERY = 100  # steps
+_BUDGET_PHOTOS = 8
 _MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
 
 
@@ -42,8 +44,9 @@ class Progress:
 
     Attributes:
         step: how many steps are done.
-        content, style, tv, grid: the unweighted terms, means over the batch.
-        total: their weighted sum.
+        content, style, tv, grid, stability: the unweighted terms, means over the batch.
+        total: the mean of their weighted sums.
+        style_weight: the mean of the styles' weights.
         rate: the learning rate.
         waited: s that this step waited for its photos.
         unreadable: photos that this process could not decode so far.
@@ -55,44 +58,13 @@ class Progress:
     style: float
     tv: float
     grid: float
+    stability: float
     total: float
+    style_weight: float
     rate: float
     waited: float
     unreadable: int
     wrong: str | None
-
-
-class Objective(nn.Module):
-    """Paints a batch and weighs the result."""
-
-    def __init__(self, network: TransformerNet, codes: nn.Parameter, perception: Perception) -> None:
-        super().__init__()
-        self.network = network
-        self.codes = codes
-        self.perception = perception
-
-    def forward(
-        self, photos: Tensor, styles: Tensor, grams: dict[str, Tensor], window: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the content, style, smoothness and grid terms.
-
-        Args:
-            photos: [N, 3, H, W], RGB in 0..1.
-            styles: [N], which of the codes paints each photo.
-            grams: layer -> [S, C, C], the style targets.
-            window: the rows and the columns that the perception looks at, as indices.
-        """
-        painted = self.network(photos, self.codes[styles])
-        with torch.no_grad():
-            content = self.perception(_seen(photos, window), CONTENT_LAYERS)
-        features = self.perception(_seen(painted, window))
-        targets = {layer: value[styles] for layer, value in grams.items()}
-        return (
-            content_loss(features, content).mean(),
-            style_loss(features, targets).mean(),
-            total_variation(painted).mean(),
-            grid(painted, self.network.architecture.size_multiple).mean(),
-        )
 
 
 class Training:
@@ -114,6 +86,7 @@ class Training:
         device: torch.device,
         compile: bool = False,
         frozen: bool = False,
+        identity: Tensor | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
         torch.manual_seed(recipe.seed)
@@ -122,7 +95,6 @@ class Training:
         self.paintings = paintings
         self.device = device
         self.ranks = ranks
-        self.share = ranks.share(recipe.batch)
         self.guard = Guard()
         self.step = 0
         self.seconds = 0.0
@@ -132,12 +104,13 @@ class Training:
         network = TransformerNet(recipe.architecture)
         network.requires_grad_(not frozen)
         codes = nn.Parameter(new_code(recipe.architecture).repeat(len(paintings), 1))
-        self.objective = Objective(network, codes, perception).to(device)
+        perception.to(device)
+        grams = style_grams(paintings, recipe.painting_size, perception, device)
+        self.objective = Objective(network, codes, perception, grams, identity).to(device)
         self.objective.to(memory_format=torch.channels_last)
-        self.weights = torch.tensor([getattr(recipe, f"{term}_weight") for term in TERMS], device=device)
+        self.balance = Balance(recipe.style_weight, self._budgets(), len(paintings), device)
         self.parameters = [*([] if frozen else network.parameters()), self.objective.codes]
         self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
-        self.grams = style_grams(paintings, recipe.painting_size, self.objective.perception, device)
         self.terms = torch.compile(self.objective) if compile else self.objective
 
     def start_from(self, weights: dict[str, Tensor], codes: Tensor) -> None:
@@ -168,21 +141,15 @@ class Training:
         self.pending = checkpoint.training.get("pending", {})
         if not _changed(checkpoint.training, self.recipe).keys() - {"steps"}:
             self.guard.restore(checkpoint.training.get("guard", self.guard.to_dict()))
+        self.balance.restore([checkpoint.training["style_weights"][style] for style in styles])
         self._restore_optimizer(checkpoint.optimizer)
 
     def run(self, workers: int, on_step: Callable[[Progress], None]) -> None:
         """Train up to the recipe's last step, calling `on_step` after each."""
-        batches = loader(
-            self.photos,
-            batch=self.recipe.batch,
-            first=self.step,
-            last=self.recipe.steps,
-            workers=workers,
-            share=self.share,
-        )
+        batches = [self._crops(step) for step in range(self.step, self.recipe.steps)]
         self._remember()
         begun = time.perf_counter()
-        for photos in batches:
+        for photos in loader(self.photos, batches, workers=workers):
             waited = time.perf_counter() - begun
             progress = self._one_step(photos.to(self.device, memory_format=torch.channels_last), waited)
             self.seconds += time.perf_counter() - begun
@@ -236,6 +203,7 @@ class Training:
             step=self.step,
             **dict(zip(TERMS, terms, strict=True)),
             total=total,
+            style_weight=self.balance.weights.mean().item(),
             rate=rate,
             waited=waited,
             unreadable=self.photos.unreadable,
@@ -244,17 +212,60 @@ class Training:
 
     def _gradients(self, photos: Tensor) -> tuple[list[float], float, float]:
         """Leave this step's gradients, cut to their largest norm; return the terms, their total and the norm before."""
-        places = torch.arange(self.recipe.batch, device=self.device)[self.share]
-        styles = (places + self.step * self.recipe.batch) % len(self.paintings)
+        count, side = self._shape(self.step)
+        chance = draw(
+            self.recipe, self.step, photos=count, side=side, styles=len(self.paintings), device=self.device
+        ).of(self.ranks.share(count))
         with self._autocast():
-            terms = torch.stack(self.terms(photos, styles, self.grams, self._window()))
+            terms = self.terms(photos, chance)
+        totals = (terms * self._weights(chance.shares)).sum(1)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(terms @ self.weights)
-        terms = terms.detach()
-        self.ranks.average([terms, *(parameter.grad for parameter in self.parameters if parameter.grad is not None)])
+        torch.autograd.backward(totals.mean())
+        told = torch.cat([terms.detach(), totals.detach()[:, None]], dim=1).mean(0)
+        self.ranks.average([told, *(weight.grad for weight in self.parameters if weight.grad is not None)])
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
-        *values, total, norm_value = torch.cat([terms, torch.stack([terms @ self.weights, norm])]).tolist()
+        self.balance.update(chance.shares, chance.strength, terms.detach()[:, TERMS.index("content")], self.ranks)
+        *values, total, norm_value = torch.cat([told, norm[None]]).tolist()
         return values, total, norm_value
+
+    def _weights(self, shares: Tensor) -> Tensor:
+        """Return the weight of each photo's terms: [N, len(TERMS)]."""
+        fixed = {term: getattr(self.recipe, f"{term}_weight") for term in TERMS}
+        columns = [
+            shares @ self.balance.weights if term == "style" else shares.new_full((len(shares),), weight)
+            for term, weight in fixed.items()
+        ]
+        return torch.stack(columns, dim=1)
+
+    def _shape(self, step: int) -> tuple[int, int]:
+        """Return how many crops a step has on all processes together, and their side in px.
+
+        Every so often a crop is twice as long and wide, so that large pictures are painted as well as small ones.
+        """
+        batch, crop, every = self.recipe.batch, self.recipe.crop, self.recipe.large_every
+        if every and (step + 1) % every == 0:
+            return self.ranks.count * max(1, batch // 4 // self.ranks.count), 2 * crop
+        return batch, crop
+
+    def _crops(self, step: int) -> list[Crop]:
+        """Return the crops that this process paints in a step."""
+        count, side = self._shape(step)
+        return [Crop(step * self.recipe.batch + place, side) for place in range(count)][self.ranks.share(count)]
+
+    @torch.no_grad()
+    def _budgets(self) -> Tensor | None:
+        """Return the content term that each style may cost: a share of what the painting itself would; [S]."""
+        if not self.recipe.content_budget:
+            return None
+        perception, side = self.objective.perception, self.recipe.crop
+        photos = torch.stack([self.photos[k] for k in range(_BUDGET_PHOTOS)]).to(self.device)
+        before = perception(photos, CONTENT_LAYERS)
+        costs = []
+        for painting in self.paintings:
+            other = torch.from_numpy(images.to_planes(images.resize(painting.pixels, side, side))).to(self.device)
+            features = perception(other, CONTENT_LAYERS)
+            costs.append(sum(relative_error(features[name].expand_as(x), x).mean() for name, x in before.items()))
+        return self.recipe.content_budget * torch.stack([torch.as_tensor(cost) for cost in costs])
 
     def _remember(self) -> None:
         """Keep the state to go back to."""
@@ -268,16 +279,6 @@ class Training:
         with torch.no_grad():
             self.objective.codes.copy_(codes)
         self.optimizer.load_state_dict(optimizer)
-
-    def _window(self) -> tuple[Tensor, Tensor]:
-        """Return rows and columns of a window that lies elsewhere in each step.
-
-        VGG-19's poolings have a grid, and so has the transformer. While the two stay aligned the transformer is
-        rewarded for a pattern that repeats with them, and paints a weave of 4 px into flat areas.
-        """
-        offsets = np.random.default_rng((self.recipe.seed, self.step, 2)).integers(WINDOW_SHIFT, size=2)
-        side = torch.arange(self.recipe.crop - WINDOW_SHIFT, device=self.device)
-        return side + int(offsets[0]), side + int(offsets[1])
 
     def _autocast(self) -> AbstractContextManager[None]:
         # bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32.
@@ -294,11 +295,15 @@ class Training:
             "from": self.origin,
             "earlier": self.earlier,
             "guard": self.guard.to_dict(),
+            "style_weights": self._by_style(self.balance.weights),
             "photos": len(self.photos.photos),
             "unreadable": self.photos.unreadable,
             "perception": {"network": self.objective.perception.name, "layers": list(self.objective.perception.layers)},
             "paintings": {p.style: {"file": p.file, "sha256": p.sha256} for p in self.paintings},
         }
+
+    def _by_style(self, values: Tensor) -> dict[str, float]:
+        return {painting.style: value for painting, value in zip(self.paintings, values.tolist(), strict=True)}
 
     def _restore_optimizer(self, flat: dict[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
@@ -307,11 +312,6 @@ class Training:
             state.setdefault(int(index), {})[kind] = _laid_out_like(self.parameters[int(index)], value)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _seen(picture: Tensor, window: tuple[Tensor, Tensor]) -> Tensor:
-    rows, columns = window
-    return picture.index_select(2, rows).index_select(3, columns)
 
 
 def _stages(record: dict[str, Any], recipe: Recipe) -> list[dict[str, Any]]:
