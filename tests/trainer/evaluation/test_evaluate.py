@@ -75,7 +75,8 @@ def test_an_evaluation_prints_and_writes_what_it_found(
     monkeypatch.setattr("impasto_trainer.evaluation.figures.NOISE_CAP", 3)
     monkeypatch.setattr("impasto_trainer.evaluation.figures.PHOTO_CAP", 2)
 
-    assert main(arguments(tmp_path, random_vgg, "--out", str(tmp_path / "docs"))) == 0
+    places = ["--out", f"{tmp_path}/docs", "--json", f"{tmp_path}/figures.json"]
+    assert main(arguments(tmp_path, random_vgg, *places)) == 0
 
     printed = capsys.readouterr().out
     assert "judged by vgg19; fractions" in printed
@@ -91,6 +92,14 @@ def test_an_evaluation_prints_and_writes_what_it_found(
         sheet = (tmp_path / "docs" / place).read_bytes()
         assert len(sheet) <= 250_000
         assert images.decode(sheet).shape[1] > 1000
+    summaries = json.loads((tmp_path / "figures.json").read_text())
+    assert set(summaries) == {"gold", "ink"}
+    assert summaries["ink"].keys() >= {
+        "style fraction at 64 px",
+        "content fraction at 96 px",
+        "N_eq from noise at 64 px",
+    }
+    assert summaries["ink"]["N_eq from noise at 64 px"] <= 3
 
 
 def test_the_fake_negative_is_measured_as_what_it_is(

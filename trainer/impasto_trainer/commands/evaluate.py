@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"{report.PAGE} and {report.PICTURES}/ go here [nowhere]"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="style -> figures for its model card [nowhere]")
     add_perception_options(parser)
     add_device_option(parser)
 
@@ -80,6 +82,9 @@ def run(options: argparse.Namespace) -> None:
             bar.write(f"{report.tables(figures[-1:])}\n{report.behaviour_table(figures[-1:])}", file=sys.stdout)
             bar.update()
     print(f"judged by {eye.perception.name}; {report.seconds(figures)}")
+    if options.json:
+        summaries = {one.style: report.summary(one) for one in figures}
+        options.json.write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
     if options.out:
         print(_write(options, brush, measurement, paintings, figures))
 

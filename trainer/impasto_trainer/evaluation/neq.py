@@ -3,12 +3,12 @@
 Johnson et al. 2016, section 4.1 and figure 5: for how many iterations must L-BFGS optimise the pixels of a picture
 (Gatys et al. 2016) until the objective is as low as in the picture that the network painted at once? They start from
 noise; a start from the photo is stricter, since much of the objective is content. The objective is the one that the
-network was trained for: relative content, style and smoothness with the weights in its bundle. The training's grid
-term is left out, since it is about networks alone.
+network was trained for: relative content, style and smoothness with the weights in its bundle. The training's other
+terms (its grid, its stability) are left out, since they are about networks alone.
 
 An iteration is one direction of L-BFGS with all that its line search takes (strong Wolfe conditions: Nocedal & Wright
-2006, algorithm 3.5), 1.1 to 1.3 evaluations as a rule. The picture is not kept in 0..1 on the way: to clamp it would
-corrupt the curvature that L-BFGS goes by.
+2006, algorithm 3.5), little more than one evaluation as a rule. The picture is not kept in 0..1 on the way: to clamp it
+would corrupt the curvature that L-BFGS goes by.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ How far a painted photo has gone, by relative losses (`impasto.nn.losses`):
   0.56 at content 0.29 to 0.43.
 - **N_eq** (Johnson et al. 2016, section 4.1): how many iterations of L-BFGS on the pixels bring the objective of the
   style's own training (content, style and smoothness, in its weights) as low as the painted photo has it: from white
-  noise, and from the photo, which is stricter. An iteration takes 1.1 to 1.3 evaluations. A descent is given up after
-  {NOISE_CAP} iterations from noise and {PHOTO_CAP} from the photo; the best-known fast-style networks reach 8 to 10
-  from the photo at 256 px.
+  noise, and from the photo, which is stricter. An iteration takes little more than one evaluation. The count ends
+  after {NOISE_CAP} iterations from noise and {PHOTO_CAP} from the photo; the best-known fast-style networks reach 8 to
+  10 from the photo at 256 px.
 
 Every figure is a median over photos, painted by the engine that serves them.
 """
@@ -122,6 +122,19 @@ def tables(figures: Sequence[Figures]) -> str:
         [(one.style, *(_pair(one.strengths[strength]) for strength in STRENGTHS)) for one in figures],
     )
     return f"{fractions}\n\n{'; '.join(counts)}; {_neq_photos(figures[0])}.\n\n{strengths}\n"
+
+
+def summary(figures: Figures) -> dict[str, float]:
+    """Return what is worth saying of a style on its model card, by name; what was not measured is left out."""
+    found: dict[str, float] = {}
+    for size, fractions in figures.fractions.items():
+        if fractions:
+            found[f"style fraction at {size} px"] = round(fractions.style, 3)
+            found[f"content fraction at {size} px"] = round(fractions.content, 3)
+    for start, counted in (("noise", figures.from_noise), ("the photo", figures.from_photo)):
+        for size, one in counted.items():
+            found[f"N_eq from {start} at {size} px"] = min(one.iterations, one.cap)
+    return found
 
 
 def behaviour_table(figures: Sequence[Figures]) -> str:
