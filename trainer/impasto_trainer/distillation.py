@@ -8,9 +8,11 @@ Pruning", section 3.1), and only then is trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,17 +24,26 @@ from impasto.nn.perception import COMPACT, VGG19, Perception
 TWINS = {name: name for name in COMPACT.channels} | {"relu3_3": "relu3_4", "relu4_3": "relu4_4"}
 
 
+_RATE = 0.01  # of each weight's root mean square, a step
+_WARMUP = 50  # steps
+_DECAYS = (0.9, 0.99)  # of Adam's two moments
+
+
 @dataclass(frozen=True)
-class Fidelity:
-    """How far the compact perception is from VGG-19, means over a batch.
+class Lesson:
+    """A batch of pictures and what VGG-19 sees in them.
 
     Attributes:
-        features: layer -> relative squared error of its mapped features.
-        grams: layer -> relative squared error of its mapped Gram matrices.
+        image: [N, 3, H, W].
+        features: exit -> [N, C, h, w] in bf16: hundreds of lessons lie in memory together.
+        grams: exit -> [N, C, C].
+        energy: exit -> [N], the features' squared norm.
     """
 
-    features: dict[str, float]
-    grams: dict[str, float]
+    image: Tensor
+    features: dict[str, Tensor]
+    grams: dict[str, Tensor]
+    energy: dict[str, Tensor]
 
 
 class Student(nn.Module):
@@ -49,19 +60,29 @@ class Student(nn.Module):
                 for name in COMPACT.exits
             }
         )
-        for name in COMPACT.exits:
-            nn.init.dirac_(self.compact.metrics[name].weight)
+        for metric in self.compact.metrics.parameters():
+            nn.init.dirac_(metric)
 
-    def errors(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the relative errors of features and of Gram matrices, [exits] each, means over a batch [N, 3, H, W]."""
-        with torch.no_grad():
-            truth = self.teacher(image, COMPACT.exits)
-        found = self.compact(image)
+    @torch.no_grad()
+    def lesson(self, image: Tensor) -> Lesson:
+        """Return what the teacher has to say of pictures [N, 3, H, W]."""
+        truth = self.teacher(image, COMPACT.exits)
+        return Lesson(
+            image,
+            features={name: value.bfloat16() for name, value in truth.items()},
+            grams={name: gram(value) for name, value in truth.items()},
+            energy={name: value.float().square().flatten(1).sum(1) for name, value in truth.items()},
+        )
+
+    def errors(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        """Return the relative errors of features and of Gram matrices: [exits] each, means over the batch."""
+        found = self.compact(lesson.image)
         features, grams = [], []
         for name in COMPACT.exits:
-            mapped = self.maps[name](found[name])
-            features.append(relative_error(mapped, truth[name]).mean())
-            grams.append(relative_error(gram(mapped), gram(truth[name])).mean())
+            mapped = _convolution(self.maps, name)(found[name])
+            missed = (mapped - lesson.features[name]).float().square().flatten(1).sum(1)
+            features.append((missed / lesson.energy[name]).mean())
+            grams.append(relative_error(gram(mapped), lesson.grams[name]).mean())
         return torch.stack(features), torch.stack(grams)
 
     @torch.no_grad()
@@ -70,13 +91,66 @@ class Student(nn.Module):
         compact = Perception(COMPACT.exits, COMPACT)
         compact.features.load_state_dict(self.compact.features.state_dict())
         for name in COMPACT.exits:
-            _, upper = torch.linalg.qr(self.maps[name].weight[:, :, 0, 0].double())
-            compact.metrics[name].weight.copy_(upper[:, :, None, None])
+            _, upper = torch.linalg.qr(_convolution(self.maps, name).weight[:, :, 0, 0].double())
+            _convolution(compact.metrics, name).weight.copy_(upper[:, :, None, None])
         return compact
 
 
+def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable[[int, Tensor, Tensor], None]) -> None:
+    """Lower the student's errors.
+
+    Adam, with a rate for each weight that is a share of its root mean square (Shazeer & Stern 2018, section 8): the
+    layers' weights differ a hundredfold.
+
+    Args:
+        student: pruned.
+        lessons: gone through again and again, in an order of its own each time.
+        steps: one lesson each.
+        on_step: told the step's number and the errors of features and Gram matrices, [exits] each.
+    """
+    weights = [weight for weight in student.parameters() if weight.requires_grad]
+    groups = [{"params": [weight], "size": weight.detach().square().mean().sqrt().item()} for weight in weights]
+    optimizer = torch.optim.Adam(groups, lr=_RATE, betas=_DECAYS, eps=1e-20)
+    for step in range(steps):
+        epoch, place = divmod(step, len(lessons))
+        lesson = lessons[np.random.default_rng(epoch).permutation(len(lessons))[place]]
+        for group in optimizer.param_groups:
+            group["lr"] = group["size"] * _rate(step, steps)
+        with torch.autocast(lesson.image.device.type, torch.bfloat16):
+            features, grams = student.errors(lesson)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(features.sum() + 2 * grams.sum())
+        optimizer.step()
+        on_step(step + 1, features.detach(), grams.detach())
+
+
+def _rate(step: int, steps: int) -> float:
+    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return _RATE * min(1.0, (step + 1) / _WARMUP) * (0.02 + 0.98 * cosine)
+
+
+def spoil(image: Tensor, seed: int) -> Tensor:
+    """Return pictures [N, 3, H, W] of which some got noise, and some are mixed with another.
+
+    A perception that is to be optimised against must see as VGG-19 does where no photo has ever been.
+    """
+    rng = np.random.default_rng(seed)
+    kind, count, side = rng.integers(5), len(image), image.shape[-1]
+    if kind <= 1:
+        cell = 2 ** int(rng.integers(4))
+        noise = torch.from_numpy(rng.standard_normal((count, 3, side // cell, side // cell), dtype=np.float32))
+        noise *= torch.from_numpy(rng.uniform(0, 0.35, (count, 1, 1, 1)).astype(np.float32))
+        noise[count // 2 :] = 0
+        mode = "nearest" if kind else "bilinear"
+        image = (image + F.interpolate(noise, size=(side, side), mode=mode).to(image.device)).clamp(0, 1)
+    if kind == 2:
+        share = torch.from_numpy(rng.random((count, 1, 1, 1), dtype=np.float32)).to(image.device)
+        image = torch.lerp(image.roll(1, 0), image, share)
+    return image.contiguous(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
-def prune(student: Student, batches: Iterator[Tensor]) -> None:
+def prune(student: Student, batches: Iterable[Tensor]) -> None:
     """Give the student the channels of its teacher from which the rest is best rebuilt.
 
     Args:
@@ -87,7 +161,10 @@ def prune(student: Student, batches: Iterator[Tensor]) -> None:
     for name, channels in COMPACT.channels.items():
         moment = moments[TWINS[name]]
         kept = _columns(moment[:-1, :-1], channels)
-        wide, narrow = student.teacher.features[TWINS[name]], student.compact.features[name]
+        wide = _convolution(student.teacher.features, TWINS[name])
+        narrow = _convolution(student.compact.features, name)
+        assert wide.bias is not None
+        assert narrow.bias is not None
         weight, bias = wide.weight[kept], wide.bias[kept]
         if rebuild is not None:
             bias = bias + torch.einsum("oikl,i->o", weight, rebuild[:, -1])
@@ -97,10 +174,10 @@ def prune(student: Student, batches: Iterator[Tensor]) -> None:
         known = [*kept, moment.shape[0] - 1]
         rebuild = _solve(moment, known).float()
         if name in COMPACT.exits:
-            student.maps[name].weight.copy_(_solve(moment, kept).float()[:, :, None, None])
+            _convolution(student.maps, name).weight.copy_(_solve(moment, kept).float()[:, :, None, None])
 
 
-def _second_moments(teacher: Perception, batches: Iterator[Tensor]) -> dict[str, Tensor]:
+def _second_moments(teacher: Perception, batches: Iterable[Tensor]) -> dict[str, Tensor]:
     """Return layer -> the mean of f f^T over all positions, where f is its features and a 1: [C + 1, C + 1]."""
     sums: dict[str, Tensor] = {}
     for image in batches:
@@ -114,7 +191,8 @@ def _second_moments(teacher: Perception, batches: Iterator[Tensor]) -> dict[str,
 
 def _columns(moment: Tensor, count: int) -> list[int]:
     """Return the columns from which the others are best rebuilt, taken one by one."""
-    residual, chosen = moment.clone(), []
+    residual = moment.clone()
+    chosen: list[int] = []
     for _ in range(count):
         gains = residual.square().sum(0) / residual.diagonal().clamp_min(1e-9)
         gains[chosen] = -1
@@ -129,4 +207,11 @@ def _solve(moment: Tensor, known: list[int]) -> Tensor:
     """Return the least-squares map from the known columns to all channels: [C, len(known)]."""
     block = moment[known][:, known]
     ridge = 1e-6 * block.diagonal().mean() * torch.eye(len(known), dtype=block.dtype)
-    return torch.linalg.solve(block + ridge, moment[known][:, :-1]).T
+    rebuilt: Tensor = torch.linalg.solve(block + ridge, moment[known][:, :-1]).T
+    return rebuilt
+
+
+def _convolution(modules: nn.ModuleDict, name: str) -> nn.Conv2d:
+    module = modules[name]
+    assert isinstance(module, nn.Conv2d)
+    return module

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from impasto.errors import ImpastoError
-from impasto_trainer.commands import add_style, evaluate, fit
+from impasto_trainer.commands import add_style, distill, evaluate, fit
 from impasto_trainer.interruption import Interrupted
 
-COMMANDS = (fit, add_style, evaluate)
+COMMANDS = (fit, add_style, evaluate, distill)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,12 +107,12 @@ def flat_picture(side: int, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
 
 
-def loader(dataset: PhotoCrops, batches: Sequence[Sequence[int | Crop]], *, workers: int) -> Iterator[Tensor]:
+def loader(dataset: PhotoCrops, batches: Iterable[Sequence[int] | Sequence[Crop]], *, workers: int) -> Iterator[Tensor]:
     """Yield the batches of crops, each [N, 3, side, side], made ahead of time by `workers` processes.
 
     Args:
         dataset: the crops.
-        batches: which of them; those of one batch have one side.
+        batches: which of them, asked for one by one; those of one batch have one side.
         workers: how many processes make them; 0: this one does.
 
     Raises:
@@ -120,7 +120,7 @@ def loader(dataset: PhotoCrops, batches: Sequence[Sequence[int | Crop]], *, work
     """
     made = DataLoader(
         dataset,
-        batch_sampler=batches,
+        batch_sampler=(list(batch) for batch in batches),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         multiprocessing_context="spawn" if workers else None,

@@ -5,15 +5,21 @@ The command line's options, their help and the record in the checkpoint are all 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from impasto.errors import InvalidInput
+from impasto.nn.designs import DESIGNS
 from impasto.nn.transformer import Architecture
 
 
 def _option(default: Any, meaning: str, low: float, high: float) -> Any:
     return field(default=default, metadata={"help": meaning, "low": low, "high": high})
+
+
+def _choice(default: str, meaning: str, choices: Collection[str]) -> Any:
+    return field(default=default, metadata={"help": meaning, "choices": choices})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +46,14 @@ class Recipe:
     learning_rate: float = _option(1e-3, "Adam's rate after warm-up; it falls to a hundredth along a cosine", 1e-8, 1)
     warmup: int = _option(100, "steps over which the rate rises from zero", 0, 1e6)
     flat_share: float = _option(0.04, "share of flat, graded, dark and noisy pictures among the photos", 0, 1)
+    design: str = _choice(Architecture().name, "the transformer's design", DESIGNS)
     width: int = _option(64, "channels of the transformer's first convolution; a multiple of 4", 4, 512)
     residual_blocks: int = _option(4, "the transformer's residual blocks", 0, 32)
     seed: int = _option(0, "seeds the weights, the order of the photos and their crops", 0, 2**31)
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
-            if not low <= value <= high:
-                raise InvalidInput(item.name, f"{value} is out of range; give {low:g} to {high:g}")
+            _check(item.name, getattr(self, item.name), item.metadata)
         if self.crop % self.architecture.size_multiple:
             multiple = self.architecture.size_multiple
             nearest = self.crop // multiple * multiple
@@ -58,7 +63,15 @@ class Recipe:
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(width=self.width, residual_blocks=self.residual_blocks)
+        return Architecture(name=self.design, width=self.width, residual_blocks=self.residual_blocks)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _check(name: str, value: Any, allowed: Mapping[str, Any]) -> None:
+    if "choices" in allowed:
+        if value not in allowed["choices"]:
+            raise InvalidInput(name, f"{value!r} is unknown; give {' or '.join(allowed['choices'])}")
+    elif not allowed["low"] <= value <= allowed["high"]:
+        raise InvalidInput(name, f"{value} is out of range; give {allowed['low']:g} to {allowed['high']:g}")

@@ -21,7 +21,7 @@ class Johnson(nn.Module):
     """
 
     size_multiple = 4
-    inventory: ClassVar = {"Resize": 2}
+    inventory: ClassVar[dict[str, int]] = {"Resize": 2}
 
     def __init__(self, width: int, residual_blocks: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Shuffle(nn.Module):
     """
 
     size_multiple = 8
-    inventory: ClassVar = {"Resize": 1}
+    inventory: ClassVar[dict[str, int]] = {"Resize": 1}
 
     def __init__(self, width: int, residual_blocks: int) -> None:
         super().__init__()
