@@ -112,8 +112,10 @@ def _perception(training: Mapping[str, Any]) -> str:
 
 
 def _base(training: Mapping[str, Any]) -> str:
-    base = training.get("base")
-    return f"; that of the bundle {base['bundle']} {base['version']}, as it is" if base else ""
+    """Return whose transformer it is, where the style was learnt for one that was left as it is."""
+    if not training.get("frozen"):
+        return ""
+    return f"; that of the bundle {training['from']['bundle']} {training['from']['version']}, as it is"
 
 
 def _listed(values: Mapping[str, Any]) -> str:

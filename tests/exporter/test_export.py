@@ -16,6 +16,7 @@ from impasto.cards import About
 from impasto.engine import FakeEngine, Provider, open_engine
 from impasto.errors import BundleError, ExportError
 from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.designs import DESIGNS
 from impasto.nn.transformer import Architecture, TransformerNet, new_code
 from impasto_exporter.export import Export, export
 from impasto_exporter.graph import check_nodes
@@ -84,6 +85,28 @@ def test_nodes_are_counted_against_the_architecture(exported: Export) -> None:
     model = onnx.load(exported.bundle.graph, load_external_data=False)
     with pytest.raises(ExportError, match="8 Conv nodes; the architecture declares 10"):
         check_nodes(model, replace(SMALL, residual_blocks=2))
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_design_exports_at_free_sizes(tmp_path: Path, design: str) -> None:
+    torch.manual_seed(0)
+    architecture = Architecture(name=design, width=8, residual_blocks=1)
+    source = Checkpoint(
+        architecture=architecture,
+        weights=TransformerNet(architecture).state_dict(),
+        styles=("ink",),
+        codes=new_code(architecture)[None],
+        thumbnails={"ink": b"a picture"},
+    )
+    done = export(source, tmp_path / "one", name="one", version="1", about=About())
+    sizes = {(height, width) for _, height, width, _ in done.parity.cases}
+    assert len(sizes) >= 4
+    assert all(side % done.bundle.size_multiple == 0 for size in sizes for side in size)
+    photo = np.random.default_rng(0).random((1, 3, 7 * architecture.size_multiple, 5 * architecture.size_multiple))
+    painted = open_engine(done.bundle, provider=Provider.CPU).run(
+        photo.astype(np.float32), done.bundle.code("ink")[None]
+    )
+    assert painted.shape == photo.shape
 
 
 def test_an_engine_that_paints_otherwise_fails_parity() -> None:

@@ -68,7 +68,7 @@ def test_a_new_style_shares_the_transformer_to_the_byte(base: Bundle, made: Bund
     assert (made.name, list(made.styles)) == ("mine", ["fine-strokes"])
     np.testing.assert_array_equal(made.identity, base.identity)
     assert made.manifest["parity"] == base.manifest["parity"]
-    assert made.manifest["training"]["base"]["bundle"] == "base"
+    assert made.manifest["training"]["from"]["bundle"] == "base"
     style = made.styles["fine-strokes"]
     assert (style.title, style.artist) == ("Fine Strokes", "A. Painter")
     assert images.decode(style.thumbnail).shape == (384, 384, 3)

@@ -14,7 +14,7 @@ from impasto.codes import Codes
 from impasto_trainer.paintings import Painting
 
 _MADE_ANEW = ("format_version", "files")
-_PER_STYLE = ("paintings", "figures")  # parts of the training's record that are by style
+_PER_STYLE = ("paintings", "figures", "style_weights", "starts")  # parts of the training's record that are by style
 
 
 def write_extension(

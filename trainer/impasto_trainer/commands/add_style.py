@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -79,7 +80,6 @@ def run(options: argparse.Namespace) -> None:
     kept = [] if options.full else _kept(options, base, paintings)
     work = options.out if options.full else options.out.with_name(f"{options.out.name}.training")
     earlier = _earlier(work, learnt, options) if options.resume else None
-    recipe = _recipe(options, learnt, earlier)
     training_photos, held_out = split_photos(options, base.size_multiple)
     where = device(options.device)
     seen_by = perception(options, {*CONTENT_LAYERS, *STYLE_LAYERS}).to(where)
@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
     starts = [judge.nearest(painting, base) for painting in paintings]
     for painting, start in zip(paintings, starts, strict=True):
         print(f"{painting.style}: starts from {start.style}, the nearest, at a distance of {start.distance:.2f}")
+    recipe = _recipe(options, learnt, earlier, starts)
     work.mkdir(parents=True, exist_ok=True)
 
     crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
@@ -98,12 +99,14 @@ def run(options: argparse.Namespace) -> None:
         device=where,
         compile=pays_to_compile(options, recipe),
         frozen=not options.full,
+        identity=None if options.full else torch.from_numpy(base.identity),
     )
     if earlier:
         training.restore(earlier)
     else:
         rows = [learnt.styles.index(start.style) for start in starts]
         training.start_from(learnt.weights, learnt.codes[rows])
+        training.origin = {"bundle": base.name, "version": base.version, "training": learnt.training}
     run_to_the_end(training, work, held_out, options)
     if options.full:
         _tell_how_to_export(work, _name(options), about)
@@ -126,7 +129,7 @@ def _write(
     reaches = judge.reached(codes, training.paintings, base, training.objective.network)
     record = {
         **training.checkpoint().training,
-        "base": {"bundle": base.name, "version": base.version, "training": base.manifest.get("training", {})},
+        "frozen": True,
         "starts": {painting.style: asdict(start) for painting, start in zip(training.paintings, starts, strict=True)},
         "figures": {reach.style: {_FIGURE: round(reach.left, 3)} for reach in reaches},
     }
@@ -221,17 +224,27 @@ def _earlier(work: Path, learnt: Checkpoint, options: argparse.Namespace) -> Che
     return earlier
 
 
-def _recipe(options: argparse.Namespace, learnt: Checkpoint, earlier: Checkpoint | None) -> Recipe:
+def _recipe(
+    options: argparse.Namespace, learnt: Checkpoint, earlier: Checkpoint | None, starts: Sequence[Nearest]
+) -> Recipe:
     """Return the recipe: what is given, over the resumed run's, or else over this command's pace and the bundle's."""
     known = {item.name for item in fields(Recipe)}
     record: dict[str, Any] = (earlier or learnt).training.get("recipe", {})
-    pace = {} if earlier else FULL_PACE if options.full else CODE_PACE
+    pace = {} if earlier else _pace(options, learnt, starts)
     given = {name: getattr(options, name) for name in known if hasattr(options, name)}
     merged = {**record, **learnt.architecture.to_dict(), **pace, **given}
     recipe = Recipe(**{name: value for name, value in merged.items() if name in known})
     if recipe.architecture != learnt.architecture:
         raise BundleError(f"{options.bundle} has {learnt.architecture}, which no recipe of this Impasto makes")
     return recipe
+
+
+def _pace(options: argparse.Namespace, learnt: Checkpoint, starts: Sequence[Nearest]) -> dict[str, Any]:
+    """Return where this recipe differs from the bundle's: how long it runs, and the style weight it begins with."""
+    pace: dict[str, Any] = FULL_PACE if options.full else CODE_PACE
+    found = learnt.training.get("style_weights", {})
+    weights = [found[start.style] for start in starts if start.style in found]
+    return {**pace, "style_weight": statistics.mean(weights)} if weights else pace
 
 
 def _default(name: str) -> str:
