@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +17,8 @@ from impasto_trainer.main import main
 from impasto_trainer.recipe import Recipe
 from impasto_trainer.training import CHECKPOINT_FILE, learning_rate
 from tests.support import files_no_larger_than
-from tests.trainer.pictures import painting, photos
-
-SMALL = ["--width", "4", "--residual-blocks", "1", "--crop", "64", "--batch", "2", "--painting-size", "64"]
-QUIET = ["--workers", "0", "--compile", "off", "--device", "cpu"]
-
-
-def arguments(folder: Path, vgg: Path, *more: str) -> list[str]:
-    """Return what a small training needs, its photos and painting made in `folder`."""
-    if not (folder / "photos").exists():
-        photos(folder / "photos")
-        painting(folder / "Coarse_Strokes.jpg")
-    places = ["--photos", f"{folder}/photos", "--painting", f"{folder}/Coarse_Strokes.jpg", "--out", f"{folder}/out"]
-    return ["fit", *places, "--vgg-weights", str(vgg), *SMALL, *QUIET, *more]
+from tests.trainer.fitting import QUIET, arguments, process, read_until
+from tests.trainer.pictures import painting
 
 
 def test_a_training_leaves_checkpoint_sheet_and_losses(tmp_path: Path, random_vgg: Path) -> None:
@@ -101,30 +88,19 @@ def test_a_folder_without_a_readable_photo_is_refused(
     assert "photos: none can be read" in capsys.readouterr().err
 
 
-def read_until(pattern: bytes, process: subprocess.Popen[bytes]) -> None:
-    """Read standard error until the pattern is there."""
-    assert process.stderr is not None
-    seen = b""
-    while not re.search(pattern, seen):
-        more = os.read(process.stderr.fileno(), 4096)
-        assert more, seen.decode()
-        seen += more
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_training_with_a_checkpoint_to_go_on_from(
     tmp_path: Path, random_vgg: Path, number: signal.Signals
 ) -> None:
     given = arguments(tmp_path, random_vgg, "--steps", "1000000", "--save-every", "1000000", "--workers", "1")
-    command = [sys.executable, "-m", "impasto_trainer.main", *given]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with process(given) as training:
         try:
-            read_until(rb" [1-9]\d*/1000000 ", process)
-            os.killpg(process.pid, number)  # its loader too, as Ctrl-C in a terminal would
-            _, errors = process.communicate()
+            read_until(rb" [1-9]\d*/1000000 ", training)
+            os.killpg(training.pid, number)  # its loader too, as Ctrl-C in a terminal would
+            _, errors = training.communicate()
         finally:
-            process.kill()
-    assert process.returncode == 128 + number
+            training.kill()
+    assert training.returncode == 128 + number
     assert errors.decode().splitlines()[-1] == (f"impasto-train: {number.name}: stopped and saved; go on with --resume")
     assert b"Traceback" not in errors
     step = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).training["step"]
@@ -153,7 +129,8 @@ def test_on_a_disk_that_stays_full_the_earlier_checkpoint_survives(
     tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(tmp_path, random_vgg, "--steps", "1")) == 0
-    (tmp_path / "out" / "losses.jsonl").write_text("\n" * 3000)  # what it appends lies beyond the end of the disk
+    lines = json.dumps({"step": 1}) + "\n"
+    (tmp_path / "out" / "losses.jsonl").write_text(lines * 300)  # what it appends lies beyond the end of the disk
     with files_no_larger_than(3000):
         assert main(arguments(tmp_path, random_vgg, "--resume", "--steps", "51", "--save-every", "40")) == 1
     errors = capsys.readouterr().err.splitlines()

@@ -146,7 +146,7 @@ class Training:
 
     def run(self, workers: int, on_step: Callable[[Progress], None]) -> None:
         """Train up to the recipe's last step, calling `on_step` after each."""
-        batches = [self._crops(step) for step in range(self.step, self.recipe.steps)]
+        batches = (self._crops(step) for step in range(self.step, self.recipe.steps))
         self._remember()
         begun = time.perf_counter()
         for photos in loader(self.photos, batches, workers=workers):
@@ -270,14 +270,12 @@ class Training:
     def _remember(self) -> None:
         """Keep the state to go back to."""
         network, codes = self.objective.network.state_dict(), self.objective.codes.detach()
-        self._good = copy.deepcopy((network, codes, self.optimizer.state_dict()))
+        self._good = copy.deepcopy((network, codes, self.optimizer.state_dict(), self.balance.weights))
 
     def _roll_back(self, wrong: str) -> None:
         self.guard.roll_back(wrong)
-        network, codes, optimizer = copy.deepcopy(self._good)
-        self.objective.network.load_state_dict(network)
-        with torch.no_grad():
-            self.objective.codes.copy_(codes)
+        network, codes, optimizer, self.balance.weights = copy.deepcopy(self._good)
+        self.start_from(network, codes)
         self.optimizer.load_state_dict(optimizer)
 
     def _autocast(self) -> AbstractContextManager[None]:
