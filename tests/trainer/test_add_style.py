@@ -22,7 +22,9 @@ from impasto_trainer.recipe import Recipe
 from tests.support import fake_bundle, gradient
 from tests.trainer.pictures import painting, photos
 
-RECIPE = Recipe(width=4, residual_blocks=1, crop=64, batch=2, painting_size=64, style_weight=20.0, tv_weight=0.0)
+RECIPE = Recipe(
+    design="johnson-cin", width=4, residual_blocks=1, painting_size=64, style_weight=20.0, content_budget=0, tv_weight=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +44,22 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return export(checkpoint, folder / "base", name="base", version="3", about=About()).bundle
 
 
-def arguments(folder: Path, base: Bundle, vgg: Path, *more: str) -> list[str]:
+def arguments(folder: Path, base: Bundle, *more: str) -> list[str]:
     """Return what a small training needs, its photos and painting made in `folder`."""
     if not (folder / "photos").exists():
         photos(folder / "photos")
         painting(folder / "Fine_Strokes.jpg", side=80)
     places = ["--bundle", str(base.path), "--out", str(folder / "mine"), "--photos", str(folder / "photos")]
     quiet = ["--workers", "0", "--compile", "off", "--device", "cpu", "--crop", "64", "--batch", "2"]
-    return ["add-style", f"{folder}/Fine_Strokes.jpg", *places, "--vgg-weights", str(vgg), *quiet, *more]
+    return ["add-style", f"{folder}/Fine_Strokes.jpg", *places, "--perception", "compact", *quiet, *more]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, base: Bundle, random_vgg: Path) -> Bundle:
+def made(tmp_path_factory: pytest.TempPathFactory, base: Bundle) -> Bundle:
     """Return a bundle with a style that was learnt for a few steps."""
     folder = tmp_path_factory.mktemp("made")
     facts = ["--title", "Fine Strokes", "--artist", "A. Painter", "--source", "my own"]
-    assert main(arguments(folder, base, random_vgg, "--steps", "3", *facts)) == 0
+    assert main(arguments(folder, base, "--steps", "3", *facts)) == 0
     return load_bundle(folder / "mine")
 
 
@@ -76,8 +78,8 @@ def test_a_new_style_shares_the_transformer_to_the_byte(base: Bundle, made: Bund
         assert part in style.card
 
 
-def test_the_code_alone_learns_and_the_style_loss_falls(tmp_path: Path, base: Bundle, random_vgg: Path) -> None:
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "100", "--warmup", "5")) == 0
+def test_the_code_alone_learns_and_the_style_loss_falls(tmp_path: Path, base: Bundle) -> None:
+    assert main(arguments(tmp_path, base, "--steps", "100", "--warmup", "5")) == 0
     lines = [json.loads(line) for line in (tmp_path / "mine.training" / "losses.jsonl").read_text().splitlines()]
     assert lines[-1]["style"] < 0.9 * lines[0]["style"]
     trained = Checkpoint.load(tmp_path / "mine.training" / "checkpoint.safetensors")
@@ -109,10 +111,10 @@ def test_what_the_engine_paints_is_what_was_trained(made: Bundle) -> None:
     np.testing.assert_allclose(open_engine(made, provider=Provider.CPU).run(photo, code), expected, atol=1e-4)
 
 
-def test_a_bundle_that_is_there_is_added_to(tmp_path: Path, base: Bundle, random_vgg: Path) -> None:
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "1", "--keep")) == 0
+def test_a_bundle_that_is_there_is_added_to(tmp_path: Path, base: Bundle) -> None:
+    assert main(arguments(tmp_path, base, "--steps", "1", "--keep")) == 0
     first = load_bundle(tmp_path / "mine")
-    given = arguments(tmp_path, base, random_vgg, "--steps", "1")
+    given = arguments(tmp_path, base, "--steps", "1")
     given[1] = str(painting(tmp_path / "another.png"))
     assert main(given) == 0
     second = load_bundle(tmp_path / "mine")
@@ -122,18 +124,18 @@ def test_a_bundle_that_is_there_is_added_to(tmp_path: Path, base: Bundle, random
     assert second.manifest["training"]["paintings"].keys() == {"plain", "fine-strokes", "another"}
 
 
-def test_a_run_goes_on_where_it_stopped_and_replaces_its_style(tmp_path: Path, base: Bundle, random_vgg: Path) -> None:
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "2", "--style-weight", "3")) == 0
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "4", "--resume")) == 0
+def test_a_run_goes_on_where_it_stopped_and_replaces_its_style(tmp_path: Path, base: Bundle) -> None:
+    assert main(arguments(tmp_path, base, "--steps", "2", "--style-weight", "3")) == 0
+    assert main(arguments(tmp_path, base, "--steps", "4", "--resume")) == 0
     record = load_bundle(tmp_path / "mine").manifest["training"]
     assert (record["step"], record["recipe"]["style_weight"]) == (4, 3)
 
 
 def test_the_frozen_transformer_says_when_it_does_not_suffice(
-    tmp_path: Path, base: Bundle, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, base: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("impasto_trainer.new_style.CLEARLY_WORSE", 0.0)
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "1")) == 0
+    assert main(arguments(tmp_path, base, "--steps", "1")) == 0
     said = capsys.readouterr().out
     assert "fine-strokes: starts from coarse, the nearest, at a distance of" in said
     assert "fine-strokes: the frozen transformer does not reach it: " in said
@@ -141,10 +143,10 @@ def test_the_frozen_transformer_says_when_it_does_not_suffice(
 
 
 def test_full_trains_the_transformer_and_names_the_export(
-    tmp_path: Path, base: Bundle, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
     title = 'The "Fine" Strokes'
-    assert main(arguments(tmp_path, base, random_vgg, "--steps", "2", "--full", "--title", title)) == 0
+    assert main(arguments(tmp_path, base, "--steps", "2", "--full", "--title", title)) == 0
     out = tmp_path / "mine"
     command = f"impasto-export {out}/checkpoint.safetensors --out {out}/bundle --name mine --about {out}/about.toml"
     assert command in capsys.readouterr().out
@@ -174,12 +176,11 @@ def test_full_trains_the_transformer_and_names_the_export(
 def test_bad_arguments_are_refused_before_any_work(
     tmp_path: Path,
     base: Bundle,
-    random_vgg: Path,
     capsys: pytest.CaptureFixture[str],
     change: list[str],
     complaint: str,
 ) -> None:
-    given = arguments(tmp_path, base, random_vgg, "--steps", "1")
+    given = arguments(tmp_path, base, "--steps", "1")
     fake = fake_bundle(tmp_path / "fake")
     write_bundle(
         fake.path,
@@ -193,18 +194,16 @@ def test_bad_arguments_are_refused_before_any_work(
 
 
 def test_an_id_that_the_new_bundle_would_have_twice_is_refused(
-    tmp_path: Path, base: Bundle, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = arguments(tmp_path, base, random_vgg, "--steps", "1", "--keep")
+    given = arguments(tmp_path, base, "--steps", "1", "--keep")
     given[1] = str(painting(tmp_path / "Coarse.png"))
     assert main(given) == 1
     assert "has a style 'coarse' already; rename Coarse.png" in capsys.readouterr().err
 
 
-def test_facts_of_one_painting_do_not_fit_two(
-    tmp_path: Path, base: Bundle, random_vgg: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = arguments(tmp_path, base, random_vgg, "--steps", "1", "--title", "Both")
+def test_facts_of_one_painting_do_not_fit_two(tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    given = arguments(tmp_path, base, "--steps", "1", "--title", "Both")
     given.insert(1, str(painting(tmp_path / "another.png")))
     assert main(given) == 1
     assert "title: 2 paintings are given, and this is of one; use --about FILE" in capsys.readouterr().err

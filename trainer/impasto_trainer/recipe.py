@@ -75,3 +75,8 @@ def _check(name: str, value: Any, allowed: Mapping[str, Any]) -> None:
             raise InvalidInput(name, f"{value!r} is unknown; give {' or '.join(allowed['choices'])}")
     elif not allowed["low"] <= value <= allowed["high"]:
         raise InvalidInput(name, f"{value} is out of range; give {allowed['low']:g} to {allowed['high']:g}")
+
+
+def fields_of(architecture: Architecture) -> dict[str, Any]:
+    """Return the fields with which a recipe makes this architecture."""
+    return {"design": architecture.name, "width": architecture.width, "residual_blocks": architecture.residual_blocks}

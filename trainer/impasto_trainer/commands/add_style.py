@@ -27,7 +27,7 @@ from impasto_trainer.extension import write_extension
 from impasto_trainer.new_style import JUDGED_AT, Judge, Nearest, Reach
 from impasto_trainer.paintings import Painting, read_paintings
 from impasto_trainer.photos import PhotoCrops
-from impasto_trainer.recipe import Recipe
+from impasto_trainer.recipe import Recipe, fields_of
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
 NAME = "add-style"
@@ -232,11 +232,8 @@ def _recipe(
     record: dict[str, Any] = (earlier or learnt).training.get("recipe", {})
     pace = {} if earlier else _pace(options, learnt, starts)
     given = {name: getattr(options, name) for name in known if hasattr(options, name)}
-    merged = {**record, **learnt.architecture.to_dict(), **pace, **given}
-    recipe = Recipe(**{name: value for name, value in merged.items() if name in known})
-    if recipe.architecture != learnt.architecture:
-        raise BundleError(f"{options.bundle} has {learnt.architecture}, which no recipe of this Impasto makes")
-    return recipe
+    merged = {**record, **fields_of(learnt.architecture), **pace, **given}
+    return Recipe(**{name: value for name, value in merged.items() if name in known})
 
 
 def _pace(options: argparse.Namespace, learnt: Checkpoint, starts: Sequence[Nearest]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from impasto_trainer.commands.running import add_running_options, pays_to_compil
 from impasto_trainer.paintings import read_paintings
 from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.ranks import joined
-from impasto_trainer.recipe import Recipe
+from impasto_trainer.recipe import Recipe, fields_of
 from impasto_trainer.start import codes_to_start_from, read_start
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
@@ -81,9 +81,9 @@ def _recipe(options: argparse.Namespace, earlier: Checkpoint | None, start: Chec
         base = Recipe(**earlier.training["recipe"]) if earlier else Recipe()
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"the checkpoint holds no recipe that this Impasto knows: {error}") from error
-    taken = start.architecture.to_dict() if start else {}
+    taken = fields_of(start.architecture) if start else {}
     given = {name: getattr(options, name) for name in known if hasattr(options, name)}
-    recipe = replace(base, **{name: value for name, value in taken.items() if name in known} | given)
+    recipe = replace(base, **taken | given)
     if start and recipe.architecture != start.architecture:
         raise CheckpointError(f"{options.start} holds {start.architecture}, but the recipe makes {recipe.architecture}")
     return recipe
