@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from impasto import images
 from impasto.errors import InvalidInput
 from impasto.nn.losses import STYLE_LAYERS
 from impasto.nn.perception import load_perception
 from impasto_trainer.paintings import Painting, style_grams, style_id
+from tests.support import gradient
 from tests.trainer.pictures import painting
 
 
@@ -33,6 +35,29 @@ def test_a_painting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("text")
     with pytest.raises(InvalidInput, match=r"text\.jpg"):
         Painting.read(tmp_path / "text.jpg")
+
+
+@pytest.mark.parametrize(("width", "height"), [(50, 400), (400, 50), (63, 63)])
+def test_a_painting_too_small_to_show_strokes_is_refused(tmp_path: Path, width: int, height: int) -> None:
+    (tmp_path / "small.png").write_bytes(images.encode(gradient(width, height), format=images.Format.PNG))
+    with pytest.raises(InvalidInput, match=rf"small\.png is {width} x {height} px.* 64 px or more"):
+        Painting.read(tmp_path / "small.png")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_painting_all_of_one_colour_is_refused(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (100, 90), (120, 30, 60)).save(tmp_path / f"red.{suffix}")
+    with pytest.raises(InvalidInput, match=r"all one colour"):
+        Painting.read(tmp_path / f"red.{suffix}")
+
+
+def test_a_grey_painting_and_one_with_alpha_are_read(tmp_path: Path) -> None:
+    colours = Image.fromarray(gradient(100, 90))
+    colours.convert("L").save(tmp_path / "grey.png")
+    colours.putalpha(Image.linear_gradient("L").resize(colours.size))
+    colours.save(tmp_path / "alpha.png")
+    for name in ("grey.png", "alpha.png"):
+        assert Painting.read(tmp_path / name).pixels.shape == (90, 100, 3)
 
 
 def test_each_painting_gives_one_target_a_layer(tmp_path: Path, random_vgg: Path) -> None:

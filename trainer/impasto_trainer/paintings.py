@@ -16,6 +16,8 @@ from impasto.nn.losses import STYLE_LAYERS, gram
 from impasto.nn.perception import Perception
 
 _THUMBNAIL = 384  # px, long side
+_LEAST_SIDE = 64  # px; of less, VGG-19's deepest style layer sees but a few positions
+_LEAST_DEVIATION = 1.0  # of 255, in the channel that varies most: what remains of one colour in a JPEG is less
 _LIMITS = images.Limits(max_pixels=400_000_000)  # museums' scans are large, and come from the user's own disk
 
 
@@ -40,13 +42,14 @@ class Painting:
         """Read a painting.
 
         Raises:
-            InvalidInput: no such file, or no picture that can be read.
+            InvalidInput: no such file, no picture that can be read, or one with nothing in it to learn.
         """
         try:
             data = path.read_bytes()
         except OSError as error:
             raise InvalidInput("painting", f"cannot read {path}: {error.strerror}") from error
         pixels = images.decode(data, limits=_LIMITS, field=f"painting {path.name}")
+        _check(pixels, path.name)
         return cls(style_id(path), path.name, hashlib.sha256(data).hexdigest(), pixels)
 
     def at_size(self, shorter: int) -> images.Pixels:
@@ -58,6 +61,18 @@ class Painting:
 
     def thumbnail(self) -> bytes:
         return images.encode(images.with_long_side(self.pixels, _THUMBNAIL), quality=85)
+
+
+def _check(pixels: images.Pixels, name: str) -> None:
+    height, width = pixels.shape[:2]
+    if min(height, width) < _LEAST_SIDE:
+        raise InvalidInput(
+            "painting",
+            f"{name} is {width} x {height} px, too small to show strokes; give a scan or photo whose shorter side has "
+            f"{_LEAST_SIDE} px or more, better 500",
+        )
+    if pixels.std(axis=(0, 1)).max() < _LEAST_DEVIATION:
+        raise InvalidInput("painting", f"{name} is all one colour, which holds no strokes to learn; give another")
 
 
 def read_paintings(paths: list[Path]) -> list[Painting]:
