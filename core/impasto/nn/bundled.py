@@ -24,7 +24,7 @@ def read_network(bundle: Bundle) -> TransformerNet:
     try:
         network.load_state_dict(_weights(bundle))
     except RuntimeError as error:
-        raise BundleError(f"{bundle.path}: {WEIGHTS} does not fit {architecture}: {error}; export it again") from error
+        raise BundleError(f"{bundle.path}: {WEIGHTS} does not fit {architecture}; export it again") from error
     return network.eval()
 
 
@@ -68,4 +68,5 @@ def _weights(bundle: Bundle) -> dict[str, Tensor]:
         stored = load_file(bundle.path / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise BundleError(f"{bundle.path}: cannot read {WEIGHTS}: {error}; copy the bundle again") from error
-    return {name: value.float() for name, value in stored.items()}
+    # The first bundles, made when there was one design only, name its layers without saying whose they are.
+    return {f"design.{name.removeprefix('design.')}": value.float() for name, value in stored.items()}
