@@ -14,13 +14,13 @@ SMALL = ["--width", "4", "--residual-blocks", "1", "--crop", "64", "--batch", "2
 QUIET = ["--workers", "0", "--compile", "off", "--device", "cpu"]
 
 
-def arguments(folder: Path, vgg: Path, *more: str) -> list[str]:
+def arguments(folder: Path, *more: str) -> list[str]:
     """Return what a small training needs, its photos and painting made in `folder`."""
     if not (folder / "photos").exists():
         photos(folder / "photos")
         painting(folder / "Coarse_Strokes.jpg")
     places = ["--photos", f"{folder}/photos", "--painting", f"{folder}/Coarse_Strokes.jpg", "--out", f"{folder}/out"]
-    return ["fit", *places, "--vgg-weights", str(vgg), *SMALL, *QUIET, *more]
+    return ["fit", *places, "--perception", "compact", *SMALL, *QUIET, *more]
 
 
 def process(given: list[str], *launcher: str, program: Path | None = None) -> subprocess.Popen[bytes]:

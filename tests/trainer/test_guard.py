@@ -60,7 +60,7 @@ def test_a_guard_goes_on_from_a_checkpoint() -> None:
 
 
 def test_a_step_that_is_not_finite_is_undone_told_and_taken_on_at_half_the_rate(
-    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     judge, totals = Guard.judge, iter([None, None, None, float("nan")])
 
@@ -68,7 +68,7 @@ def test_a_step_that_is_not_finite_is_undone_told_and_taken_on_at_half_the_rate(
         return judge(self, next(totals, None) or total, norm)
 
     monkeypatch.setattr(Guard, "judge", poisoned)
-    assert main(arguments(tmp_path, random_vgg, "--steps", "6", "--save-every", "2", "--warmup", "0")) == 0
+    assert main(arguments(tmp_path, "--steps", "6", "--save-every", "2", "--warmup", "0")) == 0
     told = "the loss is nan; back to the last good state, the rate at 0.5 of the recipe's"
     assert f"step 4: {told}" in capfd.readouterr().err
     (line,) = (tmp_path / "out" / "losses.jsonl").read_text().splitlines()
@@ -80,8 +80,8 @@ def test_a_step_that_is_not_finite_is_undone_told_and_taken_on_at_half_the_rate(
 
 
 def test_a_training_that_keeps_diverging_ends_with_what_to_do(
-    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Guard, "judge", lambda self, total, norm: "the loss is inf")
-    assert main(arguments(tmp_path, random_vgg, "--steps", "20")) == 1
+    assert main(arguments(tmp_path, "--steps", "20")) == 1
     assert "impasto-train: diverged again after 5 returns" in capfd.readouterr().err

@@ -9,12 +9,12 @@ from impasto_trainer.main import main
 from tests.trainer.fitting import arguments
 
 
-def test_losses_and_sheets_are_shown_in_tensorboard(tmp_path: Path, random_vgg: Path) -> None:
+def test_losses_and_sheets_are_shown_in_tensorboard(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     given = ["--steps", "50", "--batch", "1", "--sheet-every", "50", "--tensorboard"]
-    assert main(arguments(tmp_path, random_vgg, *given)) == 0
+    assert main(arguments(tmp_path, *given)) == 0
     shown = EventAccumulator(str(tmp_path / "out" / "tensorboard"))
     shown.Reload()
     assert {"content", "style", "total", "rate"} <= set(shown.Tags()["scalars"])
@@ -23,9 +23,9 @@ def test_losses_and_sheets_are_shown_in_tensorboard(tmp_path: Path, random_vgg: 
 
 
 def test_without_tensorboard_the_extra_is_named(
-    tmp_path: Path, random_vgg: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    assert main(arguments(tmp_path, random_vgg, "--steps", "1", "--tensorboard")) == 1
+    assert main(arguments(tmp_path, "--steps", "1", "--tensorboard")) == 1
     assert "tensorboard is not installed; run: pip install 'impasto[tensorboard]'" in capsys.readouterr().err

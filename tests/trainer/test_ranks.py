@@ -41,8 +41,8 @@ def test_the_processes_share_a_batch_out() -> None:
         Ranks(0, 3).share(4)
 
 
-def test_two_processes_learn_what_one_does_and_hold_the_same_weights(tmp_path: Path, random_vgg: Path) -> None:
-    given = arguments(tmp_path, random_vgg, "--steps", "6", "--batch", "4", "--warmup", "0", "--stability-weight", "0")
+def test_two_processes_learn_what_one_does_and_hold_the_same_weights(tmp_path: Path) -> None:
+    given = arguments(tmp_path, "--steps", "6", "--batch", "4", "--warmup", "0", "--stability-weight", "0")
     program = tmp_path / "program.py"
     program.write_text(KEEPING_ALL_WEIGHTS)
     with process([*given, "--out", f"{tmp_path}/two"], *TORCHRUN, program=program) as training:
@@ -63,8 +63,8 @@ def test_two_processes_learn_what_one_does_and_hold_the_same_weights(tmp_path: P
     assert apart < 0.05 * moved  # bfloat16 rounds otherwise in batches of another size
 
 
-def test_a_signal_stops_all_processes_after_the_same_step(tmp_path: Path, random_vgg: Path) -> None:
-    given = arguments(tmp_path, random_vgg, "--steps", "1000000", "--save-every", "1000000")
+def test_a_signal_stops_all_processes_after_the_same_step(tmp_path: Path) -> None:
+    given = arguments(tmp_path, "--steps", "1000000", "--save-every", "1000000")
     with process(given, *TORCHRUN) as training:
         read_until(rb" [1-9]\d*/1000000 ", training)
         training.send_signal(signal.SIGTERM)

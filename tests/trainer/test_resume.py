@@ -61,20 +61,20 @@ def test_a_training_killed_in_the_middle_goes_on_to_the_very_same_losses_and_wei
     assert list(killed.glob("*.tmp")) == []
 
 
-def test_a_new_training_in_an_old_ones_folder_begins_its_losses_anew(tmp_path: Path, random_vgg: Path) -> None:
+def test_a_new_training_in_an_old_ones_folder_begins_its_losses_anew(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "losses.jsonl").write_text('{"step": 50}\n')
-    assert main(small_arguments(tmp_path, random_vgg, "--steps", "2")) == 0
+    assert main(small_arguments(tmp_path, "--steps", "2")) == 0
     assert (tmp_path / "out" / "losses.jsonl").read_text() == ""
 
 
 def test_a_checkpoint_without_the_optimisers_state_is_no_place_to_go_on(
-    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(small_arguments(tmp_path, random_vgg, "--steps", "2")) == 0
+    assert main(small_arguments(tmp_path, "--steps", "2")) == 0
     path = tmp_path / "out" / CHECKPOINT_FILE
     checkpoint = Checkpoint.load(path)
     checkpoint.optimizer = {}
     checkpoint.save(path)
-    assert main(small_arguments(tmp_path, random_vgg, "--steps", "3", "--resume")) == 1
+    assert main(small_arguments(tmp_path, "--steps", "3", "--resume")) == 1
     assert "lacks the optimiser's state; give it to --from" in capsys.readouterr().err

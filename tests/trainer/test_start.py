@@ -14,10 +14,10 @@ from tests.trainer.fitting import SMALL, arguments
 from tests.trainer.pictures import painting
 
 
-def test_a_training_begins_with_what_another_learnt(tmp_path: Path, random_vgg: Path) -> None:
-    assert main(arguments(tmp_path, random_vgg, "--steps", "2", "--warmup", "0")) == 0
+def test_a_training_begins_with_what_another_learnt(tmp_path: Path) -> None:
+    assert main(arguments(tmp_path, "--steps", "2", "--warmup", "0")) == 0
     first = tmp_path / "out" / CHECKPOINT_FILE
-    second = arguments(tmp_path, random_vgg, "--out", f"{tmp_path}/second", "--from", str(first))
+    second = arguments(tmp_path, "--out", f"{tmp_path}/second", "--from", str(first))
     # At so small a rate nothing moves, and what it began with is left.
     assert main([*second, "--steps", "1", "--learning-rate", "1e-8"]) == 0
     learnt, begun = Checkpoint.load(first), Checkpoint.load(tmp_path / "second" / CHECKPOINT_FILE)
@@ -36,11 +36,11 @@ def test_a_painting_that_is_not_known_begins_with_the_mean_of_those_that_are(tmp
 
 
 def test_the_transformer_is_the_starts_unless_another_is_asked_for(
-    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(tmp_path, random_vgg, "--steps", "1")) == 0
+    assert main(arguments(tmp_path, "--steps", "1")) == 0
     first = tmp_path / "out" / CHECKPOINT_FILE
-    second = arguments(tmp_path, random_vgg, "--out", f"{tmp_path}/second", "--from", str(first), "--steps", "1")
+    second = arguments(tmp_path, "--out", f"{tmp_path}/second", "--from", str(first), "--steps", "1")
     silent = second.index(SMALL[0])
     assert SMALL[:4:2] == ["--width", "--residual-blocks"]
     assert main([*second[:silent], *second[silent + 4 :]]) == 0
@@ -50,9 +50,7 @@ def test_the_transformer_is_the_starts_unless_another_is_asked_for(
 
 
 @pytest.mark.parametrize("start", ["absent", "absent.safetensors"])
-def test_a_start_that_is_not_there_is_named(
-    tmp_path: Path, random_vgg: Path, capsys: pytest.CaptureFixture[str], start: str
-) -> None:
-    assert main(arguments(tmp_path, random_vgg, "--from", str(tmp_path / start))) == 1
+def test_a_start_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], start: str) -> None:
+    assert main(arguments(tmp_path, "--from", str(tmp_path / start))) == 1
     assert start in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
