@@ -1,6 +1,6 @@
 """Which transformer paints best for its time: every design after the same short training.
 
-    python -m benchmarks.networks --photos DIR --paintings DIR --validation DIR [--steps 300] [--styles ID ...]
+    python -m benchmarks.networks --photos DIR --paintings DIR --validation DIR [--steps 200] [--styles ID ...]
 
 Prints parameters, time at 512 px on every provider of this machine, and quality: style and content fraction at 256 px
 on unseen photos (see `impasto_trainer.evaluation.judge`), and N_eq from the photo. Every design is trained on the same
@@ -44,7 +44,7 @@ from impasto_trainer.training import Progress, Training
 TIMED_AT = 512  # px
 JUDGED_AT = 256  # px, long side
 _STYLES = ("great-wave", "the-scream", "composition-vii")
-_NEQ_PHOTOS = 2
+_NEQ_PHOTOS = 1
 _WARM_UP, _RUNS = 2, 7
 
 
@@ -232,11 +232,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
     parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="photos to judge on")
     parser.add_argument("--styles", nargs="+", default=_STYLES, metavar="ID", help="[%(default)s]")
-    parser.add_argument("--steps", type=int, default=300, help="[%(default)s]")
+    parser.add_argument("--steps", type=int, default=200, help="[%(default)s]")
     parser.add_argument("--batch", type=int, default=4, help="[%(default)s]")
     parser.add_argument("--crop", type=int, default=128, help="px [%(default)s]")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="[%(default)s]")
-    parser.add_argument("--count", type=int, default=6, help="photos to judge on [%(default)s]")
+    parser.add_argument("--count", type=int, default=4, help="photos to judge on [%(default)s]")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE")
     return parser
 

@@ -1,4 +1,4 @@
-"""Paint three photos, or your own, at several strengths, and lay them out in one picture.
+"""Paint three photos, or your own, in every style, or in one at several strengths, and lay them out in one picture.
 
     python scripts/demo.py [--photo my.jpg] [--style starry-night] [--out demo]
 
@@ -13,21 +13,26 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from impasto import images
 from impasto.bundle import STARTER
 from impasto.errors import ImpastoError, InvalidInput, MissingDependency
 from impasto.sheets import contact_sheet
-from impasto_client import Client, ImpastoClientError
+from impasto_client import Client, ImpastoClientError, Style
 from impasto_server.local import local_server
 
 STRENGTHS = (0.3, 0.6, 1.0)
+FULL = (1.0,)
 SAMPLES = ("astronaut.png", "coffee.png", "chelsea.png")
-CELL = 384  # px, the long side of a picture on the sheet
+CELL = 256  # px, the long side of a picture on the sheet
+COLUMNS = 8  # pictures beside each other, at most
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Painted:
-    """A photo painted at one strength: [H, W, 3], and seconds in the engine and for the whole call."""
+    """A photo painted in a style: [H, W, 3], and seconds in the engine and for the whole call."""
 
     photo: Photo
+    style: str
     strength: float
     pixels: images.Pixels
     jpeg: bytes
@@ -58,9 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         serving = local_server(options.out, ["--bundle", str(options.bundle), "--log-format", "console"])
         with serving as server, Client(server.target, timeout=120) as client:
-            painting = images.decode(client.style(options.style).thumbnail, field="thumbnail")
-            painted = [paint(client, photo, options.style, strength) for photo in photos for strength in STRENGTHS]
-        sheet = write(painted, painting, options.style, options.out)
+            styles = [client.style(options.style)] if options.style else client.styles(thumbnails=True)
+            strengths = STRENGTHS if options.style else FULL
+            painted = [
+                paint(client, photo, short_id(style), strength)
+                for style in styles
+                for photo in photos
+                for strength in strengths
+            ]
+        sheet = write(painted, photos, styles, options.out)
     except (ImpastoError, ImpastoClientError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -86,29 +98,52 @@ def paint(client: Client, photo: Photo, style: str, strength: float) -> Painted:
     started = time.perf_counter()
     result = client.stylize(photo.data, style, strength=strength)
     call = time.perf_counter() - started
-    return Painted(photo, strength, images.decode(result.image), result.image, result.stage_times.engine, call)
+    return Painted(photo, style, strength, images.decode(result.image), result.image, result.stage_times.engine, call)
 
 
-def write(painted: Sequence[Painted], painting: images.Pixels, style: str, out: Path) -> Path:
+def short_id(style: Style) -> str:
+    """Return a style's id without its bundle's, of which there is one."""
+    return style.id.rpartition("/")[2]
+
+
+def write(painted: Sequence[Painted], photos: Sequence[Photo], styles: Sequence[Style], out: Path) -> Path:
     """Write every picture as a JPEG, and all of them as one sheet; return the path of the sheet."""
     for one in painted:
-        (out / f"{one.photo.name}-{style}-{one.strength:g}.jpg").write_bytes(one.jpeg)
-    rows = []
-    for start in range(0, len(painted), len(STRENGTHS)):
-        row = painted[start : start + len(STRENGTHS)]
-        rows.append([row[0].photo.pixels, painting, *(one.pixels for one in row)])
-    labels = ["photo", style, *(f"strength {strength:g}" for strength in STRENGTHS)]
+        (out / f"{one.photo.name}-{one.style}-{one.strength:g}.jpg").write_bytes(one.jpeg)
+    paintings = {short_id(style): images.decode(style.thumbnail, field="thumbnail") for style in styles}
+    several = len({one.strength for one in painted}) > 1
+    rows = strengths_of(painted, paintings) if several else gallery(painted, photos, paintings)
     sheet = out / "sheet.png"
-    sheet.write_bytes(images.encode(contact_sheet(rows, labels, cell=CELL), format=images.Format.PNG))
+    sheet.write_bytes(images.encode(contact_sheet(rows, [], cell=CELL), format=images.Format.PNG))
     return sheet
 
 
+def strengths_of(painted: Sequence[Painted], paintings: Mapping[str, images.Pixels]) -> list[list[images.Pixels]]:
+    """Return a row a photo: it, the painting, and it painted at rising strengths."""
+    (painting,) = paintings.values()
+    rows = [painted[start : start + len(STRENGTHS)] for start in range(0, len(painted), len(STRENGTHS))]
+    return [[row[0].photo.pixels, painting, *(one.pixels for one in row)] for row in rows]
+
+
+def gallery(
+    painted: Sequence[Painted], photos: Sequence[Photo], paintings: Mapping[str, images.Pixels]
+) -> list[list[images.Pixels]]:
+    """Return the photos in a row, and under them blocks of a painting and the photos painted as it."""
+    across = max(1, COLUMNS // (1 + len(photos)))
+    blocks = [
+        [painting, *(one.pixels for one in painted if one.style == style)] for style, painting in paintings.items()
+    ]
+    paper = np.full_like(photos[0].pixels, 255)
+    rows = [[paper, *(photo.pixels for photo in photos)] * min(across, len(blocks))]
+    return rows + [[*chain(*blocks[start : start + across])] for start in range(0, len(blocks), across)]
+
+
 def print_table(painted: Sequence[Painted]) -> None:
-    print(f"{'photo':16} {'size':>10} {'strength':>8} {'engine':>9} {'whole call':>11}")
+    print(f"{'photo':16} {'size':>10} {'style':22} {'strength':>8} {'engine':>9} {'whole call':>11}")
     for one in painted:
         height, width = one.pixels.shape[:2]
-        size = f"{width}x{height}"
-        print(f"{one.photo.name:16} {size:>10} {one.strength:8g} {one.engine * 1e3:6.0f} ms {one.call * 1e3:8.0f} ms")
+        size, engine, call = f"{width}x{height}", one.engine * 1e3, one.call * 1e3
+        print(f"{one.photo.name:16} {size:>10} {one.style:22} {one.strength:8g} {engine:6.0f} ms {call:8.0f} ms")
 
 
 def _samples() -> list[Path]:
@@ -133,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = os.environ.get("PHOTO") or None
     parser.add_argument("--photo", type=Path, default=default, metavar="FILE", help="a JPEG, PNG or WebP file [$PHOTO]")
-    parser.add_argument("--style", default="starry-night", help="a style's id [%(default)s]")
+    parser.add_argument("--style", metavar="ID", help="this one at several strengths [every style]")
     parser.add_argument("--bundle", type=Path, default=STARTER, metavar="DIR", help="whose style it is [the starter]")
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="where to write [%(default)s]")
     return parser

@@ -1,4 +1,4 @@
-"""Make the pictures that the README shows, from the demo's own sheet.
+"""Make the pictures that the README shows, from the demo's own sheets: every style, and one at several strengths.
 
 python -m scripts.pictures
 """
@@ -10,20 +10,24 @@ import tempfile
 from pathlib import Path
 
 from impasto import images
+from impasto.sheets import small_jpeg
 from scripts import demo
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WIDTH = 1600  # px
+BYTES = 500_000
+SHEETS = {"gallery.jpg": [], "strengths.jpg": ["--style", "starry-night"]}
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as scratch:
-        status = demo.main(["--out", scratch])
-        if status:
-            return status
-        sheet = images.decode((Path(scratch) / "sheet.png").read_bytes())
-    small = images.resize(sheet, WIDTH, round(WIDTH * sheet.shape[0] / sheet.shape[1]))
-    (PICTURES / "demo.jpg").write_bytes(images.encode(small, quality=82))
+    for name, options in SHEETS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            status = demo.main(["--out", scratch, *options])
+            if status:
+                return status
+            sheet = images.decode((Path(scratch) / "sheet.png").read_bytes())
+        small = images.resize(sheet, WIDTH, round(WIDTH * sheet.shape[0] / sheet.shape[1]))
+        (PICTURES / name).write_bytes(small_jpeg(small, BYTES))
     return 0
 
 

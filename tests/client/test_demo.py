@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from impasto import images
+from impasto.bundle import STARTER, load_bundle
 from scripts import demo
 from tests.support import gradient
 
@@ -27,23 +28,40 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return processes
 
 
-def test_the_demo_paints_a_photo_and_ends_its_server(
+def test_the_demo_paints_every_style_and_ends_its_server(
     tmp_path: Path, started: list[subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo, out = tmp_path / "garden.jpg", tmp_path / "demo"
     photo.write_bytes(images.encode(gradient(96, 64)))
+    styles = load_bundle(STARTER).styles
 
     status = demo.main(["--photo", str(photo), "--out", str(out)])
 
     printed = capsys.readouterr()
     assert status == 0, printed.err
     assert [server.returncode for server in started] == [0]
+    pictures = [out / f"garden-{style}-1.jpg" for style in styles]
+    assert all(images.decode(picture.read_bytes()).shape == (64, 96, 3) for picture in pictures)
+    assert printed.out.count("garden") == len(styles)
+    assert images.decode((out / "sheet.png").read_bytes()).shape[1] > demo.COLUMNS * demo.CELL
+    assert str(out / "sheet.png") in printed.out
+
+
+def test_the_demo_paints_one_style_at_several_strengths(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, out = tmp_path / "garden.jpg", tmp_path / "demo"
+    photo.write_bytes(images.encode(gradient(96, 64)))
+
+    status = demo.main(["--photo", str(photo), "--style", "starry-night", "--out", str(out)])
+
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
     sheet = images.decode((out / "sheet.png").read_bytes())
     assert sheet.shape[1] > 5 * demo.CELL
     pictures = [out / f"garden-starry-night-{strength:g}.jpg" for strength in demo.STRENGTHS]
     assert all(images.decode(picture.read_bytes()).shape == (64, 96, 3) for picture in pictures)
-    assert printed.out.count("garden") == 3
-    assert str(out / "sheet.png") in printed.out
+    assert printed.out.count("garden") == len(demo.STRENGTHS)
 
 
 def test_a_style_that_the_server_lacks_still_ends_the_server(

@@ -39,7 +39,7 @@ class Recipe:
         0.38, "content fraction that a style may cost; its weight is found by that; 0: keep --style-weight", 0, 2
     )
     tv_weight: float = _option(10.0, "weight of the total variation", 0, 1e6)
-    grid_weight: float = _option(1000.0, "weight of the pattern that repeats with the network's grid", 0, 1e9)
+    grid_weight: float = _option(10_000.0, "weight of the pattern that repeats with the network's grid", 0, 1e9)
     stability_weight: float = _option(30.0, "weight of what a few px of shift and noise change; 0: none", 0, 1e6)
     strength_share: float = _option(0.25, "share of the photos painted at a strength drawn from 0 to 1", 0, 1)
     blend_share: float = _option(0.15, "share of the photos painted in a blend of two styles", 0, 1)

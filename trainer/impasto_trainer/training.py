@@ -111,7 +111,7 @@ class Training:
         self.balance = Balance(recipe.style_weight, self._budgets(), len(paintings), device)
         self.parameters = [*([] if frozen else network.parameters()), self.objective.codes]
         self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
-        self.terms = torch.compile(self.objective) if compile else self.objective
+        self.terms = torch.compile(self.objective, dynamic=False) if compile else self.objective
 
     def start_from(self, weights: dict[str, Tensor], codes: Tensor) -> None:
         """Begin with a trained transformer and its codes [S, D], or with codes made from them."""
@@ -217,7 +217,7 @@ class Training:
             self.recipe, self.step, photos=count, side=side, styles=len(self.paintings), device=self.device
         ).of(self.ranks.share(count))
         with self._autocast():
-            terms = self.terms(photos, chance)
+            terms = (self.terms if side == self.recipe.crop else self.objective)(photos, chance)  # compiled for one size
         totals = (terms * self._weights(chance.shares)).sum(1)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(totals.mean())
