@@ -16,7 +16,7 @@ from scripts import demo
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WIDTH = 1600  # px
 BYTES = 500_000
-SHEETS = {"gallery.jpg": [], "strengths.jpg": ["--style", "starry-night"]}
+SHEETS = {"gallery.jpg": [], "demo.jpg": ["--style", "starry-night"]}
 
 
 def main() -> int:

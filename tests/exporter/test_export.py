@@ -46,7 +46,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 def test_the_bundle_paints_what_the_checkpoint_paints(exported: Export) -> None:
     engine, source = open_engine(exported.bundle, provider=Provider.CPU), checkpoint()
-    photos = np.random.default_rng(0).random((2, 3, 40, 52), dtype=np.float32)
+    photos = np.random.default_rng(0).random((2, 3, 40, 56), dtype=np.float32)
     styles = np.stack([exported.bundle.code("gold"), exported.bundle.code("ink")])
     with torch.no_grad():
         expected = source.transformer()(torch.from_numpy(photos), source.codes[[1, 0]]).numpy()
@@ -80,10 +80,10 @@ def test_the_graph_is_plain_and_its_weights_are_stored_once(exported: Export) ->
 
 
 def test_nodes_are_counted_against_the_architecture(exported: Export) -> None:
-    assert exported.nodes["InstanceNormalization"] == 7
-    assert exported.nodes["Conv"] == 8
+    assert exported.nodes["InstanceNormalization"] == 11
+    assert exported.nodes["Conv"] == 12
     model = onnx.load(exported.bundle.graph, load_external_data=False)
-    with pytest.raises(ExportError, match="8 Conv nodes; the architecture declares 10"):
+    with pytest.raises(ExportError, match="12 Conv nodes; the architecture declares 14"):
         check_nodes(model, replace(SMALL, residual_blocks=2))
 
 
@@ -133,7 +133,7 @@ def test_the_program_exports_and_replaces_a_bundle(tmp_path: Path, capsys: pytes
     assert (bundle.name, bundle.version, bundle.styles["gold"].title) == ("my-bundle", "2", "Gold Leaf")
     printed = capsys.readouterr().out
     assert "largest error" in printed
-    assert "7 InstanceNormalization" in printed
+    assert "11 InstanceNormalization" in printed
 
 
 @pytest.mark.parametrize(

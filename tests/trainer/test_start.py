@@ -45,7 +45,7 @@ def test_the_transformer_is_the_starts_unless_another_is_asked_for(
     assert SMALL[:4:2] == ["--width", "--residual-blocks"]
     assert main([*second[:silent], *second[silent + 4 :]]) == 0
     assert Checkpoint.load(tmp_path / "second" / CHECKPOINT_FILE).architecture == Checkpoint.load(first).architecture
-    assert main([*second, "--width", "8"]) == 1
+    assert main([*second, "--width", "8", "--out", f"{tmp_path}/third"]) == 1
     assert "holds Architecture(" in capsys.readouterr().err
 
 

@@ -46,6 +46,14 @@ def test_a_training_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert not torch.equal(second.codes, first.codes)
 
 
+def test_a_training_is_not_written_over_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path, "--steps", "1")) == 0
+    before = (tmp_path / "out" / CHECKPOINT_FILE).read_bytes()
+    assert main(arguments(tmp_path, "--steps", "1")) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "out" / CHECKPOINT_FILE).read_bytes() == before
+
+
 def test_a_resumed_training_keeps_its_recipe_but_for_what_is_given(tmp_path: Path) -> None:
     assert main(arguments(tmp_path, "--steps", "2", "--style-weight", "3")) == 0
     assert main(arguments(tmp_path, "--steps", "3", "--tv-weight", "1", "--resume")) == 0
@@ -204,7 +212,8 @@ def test_real_photos_and_a_real_painting_bring_the_style_loss_down(tmp_path: Pat
     vgg = data / "weights" / "vgg19_features_fp16.safetensors"
     given = ["fit", *places, "--out", str(tmp_path / "out"), "--vgg-weights", str(vgg), *QUIET]
     recipe = ["--steps", "200", "--width", "8", "--residual-blocks", "1", "--crop", "64", "--flat-share", "0"]
-    strong = ["--style-weight", "8", "--warmup", "10", "--learning-rate", "0.005"]
+    strong = ["--style-weight", "8", "--content-budget", "0", "--warmup", "10", "--learning-rate", "0.01"]
+    strong += ["--strength-share", "0", "--grid-weight", "0", "--large-every", "0"]
     assert main([*given, *recipe, *strong]) == 0
     lines = [json.loads(line) for line in (tmp_path / "out" / "losses.jsonl").read_text().splitlines()]
     assert lines[-1]["style"] < 0.8 * lines[0]["style"]

@@ -217,7 +217,9 @@ class Training:
             self.recipe, self.step, photos=count, side=side, styles=len(self.paintings), device=self.device
         ).of(self.ranks.share(count))
         with self._autocast():
-            terms = (self.terms if side == self.recipe.crop else self.objective)(photos, chance)  # compiled for one size
+            terms = (self.terms if side == self.recipe.crop else self.objective)(
+                photos, chance
+            )  # compiled for one size
         totals = (terms * self._weights(chance.shares)).sum(1)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(totals.mean())

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torchvision.models import VGG19_Weights, vgg19
 
-from impasto.errors import WeightsNotFound
-from impasto.nn.losses import STYLE_LAYERS
+from impasto import images
+from impasto.errors import InvalidInput, WeightsNotFound
+from impasto.nn.losses import STYLE_LAYERS, gram, style_loss
 from impasto.nn.perception import IMAGENET_MEAN, IMAGENET_STD, load_perception
 
 # Where torchvision's `vgg19().features` has these layers.
@@ -43,7 +44,8 @@ def test_the_variable_names_the_weights(random_vgg: Path, monkeypatch: pytest.Mo
 
 def test_half_precision_weights_are_read(random_vgg: Path, tmp_path: Path) -> None:
     save_file({name: value.half() for name, value in load_file(random_vgg).items()}, tmp_path / "half.safetensors")
-    assert load_perception(["relu1_1"], tmp_path / "half.safetensors").features["0"].weight.dtype == torch.float32
+    perception = load_perception(["relu1_1"], tmp_path / "half.safetensors")
+    assert {weight.dtype for weight in perception.parameters()} == {torch.float32}
 
 
 def test_weights_that_cannot_be_read_are_named(tmp_path: Path) -> None:
@@ -64,7 +66,34 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("IMPASTO_VGG_WEIGHTS", raising=False)
     monkeypatch.setattr(VGG19_Weights, "get_state_dict", fail)
     with pytest.raises(WeightsNotFound, match=r"no route.*--vgg-weights"):
-        load_perception(["relu1_1"])
+        load_perception(["relu1_1"], name="vgg19")
+
+
+def test_without_weights_of_vgg_the_compact_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IMPASTO_VGG_WEIGHTS", raising=False)
+    assert load_perception(["relu1_1"]).name == "compact"
+
+
+@pytest.mark.parametrize(("name", "given"), [("vgg16", "no.safetensors"), ("compact", "vgg.safetensors")])
+def test_a_perception_that_makes_no_sense_is_refused(name: str, given: str) -> None:
+    with pytest.raises(InvalidInput, match=r"vgg16.*vgg19|VGG-19.*compact"):
+        load_perception(["relu1_1"], Path(given), name=name)
+
+
+@pytest.mark.data
+def test_the_compact_perception_sees_nearly_what_vgg_sees(data: Path) -> None:
+    vgg = load_perception(STYLE_LAYERS, data / "weights" / "vgg19_features_fp16.safetensors")
+    compact = load_perception(STYLE_LAYERS, name="compact")
+    names = ("kodak_009.jpg", "kodak_014.jpg")
+    photos = [images.decode((data / "photos_large" / name).read_bytes()) for name in names]
+    pair = [torch.from_numpy(images.to_planes(images.resize(photo, 192, 192))) for photo in photos]
+    distances = {}
+    for perception in (vgg, compact):
+        first, second = (perception(photo) for photo in pair)
+        targets = {layer: gram(features) for layer, features in second.items()}
+        distances[perception.name] = [style_loss(first, {layer: targets[layer]}).item() for layer in STYLE_LAYERS]
+    near = [own / real for own, real in zip(distances["compact"], distances["vgg19"], strict=True)]
+    assert near[:4] == pytest.approx([1] * 4, rel=0.5)
 
 
 def test_an_unknown_layer_is_refused(random_vgg: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from impasto import codes
 from impasto.codes import GATE_CHANNELS
+from impasto.nn.designs import DESIGNS
 from impasto.nn.transformer import Architecture, TransformerNet, identity_code, new_code
 
 SMALL = Architecture(width=4, residual_blocks=2)
@@ -19,10 +20,13 @@ def some_codes(count: int) -> torch.Tensor:
     return new_code(SMALL) + 0.3 * torch.randn(count, SMALL.code_size, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.parametrize("design", DESIGNS)
 @torch.no_grad()
-def test_paints_at_the_size_of_the_photo_and_in_range() -> None:
-    for height, width in ((16, 16), (20, 68), (128, 96)):
-        painted = network()(torch.rand(2, 3, height, width), some_codes(2))
+def test_paints_at_the_size_of_the_photo_and_in_range(design: str) -> None:
+    architecture = Architecture(name=design, width=4, residual_blocks=1)
+    network, multiple = TransformerNet(architecture), architecture.size_multiple
+    for height, width in ((16, 16), (5 * multiple, 17 * multiple), (128, 96)):
+        painted = network(torch.rand(2, 3, height, width), new_code(architecture).repeat(2, 1))
         assert painted.shape == (2, 3, height, width)
         assert painted.min() >= 0
         assert painted.max() <= 1
@@ -55,13 +59,19 @@ def test_strength_moves_steadily_from_the_photo_to_the_painting() -> None:
     assert distances == sorted(distances)
 
 
-def test_the_order_of_a_code_is_frozen() -> None:
-    architecture = Architecture()
-    assert architecture.code_size == 3206
-    assert architecture.norm_channels == (32, 64, 128, *[128] * 10, 64, 32)
-    code = new_code(architecture)
-    assert code[:32].eq(1).all()
-    assert code[32:64].eq(0).all()
+@pytest.mark.parametrize(
+    ("architecture", "size", "channels"),
+    [
+        (Architecture("johnson-cin", 32, 5), 3206, (32, 64, 128, *[128] * 10, 64, 32)),
+        (Architecture("shuffle-cin", 64, 4), 3238, (64, 64, 64, 128, *[128] * 8, 64, 64, 64, 64, 16)),
+    ],
+)
+def test_the_order_of_a_code_is_frozen(architecture: Architecture, size: int, channels: tuple[int, ...]) -> None:
+    assert architecture.code_size == size
+    assert architecture.norm_channels == channels
+    code, first = new_code(architecture), channels[0]
+    assert code[:first].eq(1).all()
+    assert code[first : 2 * first].eq(0).all()
     a, b = code[-2 * GATE_CHANNELS : -GATE_CHANNELS], code[-GATE_CHANNELS:]
     assert a.eq(0).all()
     assert b.eq(1).all()

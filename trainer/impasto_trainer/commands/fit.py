@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, InvalidInput
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
@@ -47,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check everything, then train, saving as it goes."""
+    if not options.resume and (options.out / CHECKPOINT_FILE).exists():
+        raise InvalidInput("out", f"{options.out} holds a training; go on with it by --resume, or give another folder")
     earlier = Checkpoint.load(options.out / CHECKPOINT_FILE) if options.resume else None
     start = read_start(options.start) if options.start else None
     recipe = _recipe(options, earlier, start)
