@@ -8,7 +8,7 @@ import torch
 from impasto.nn.checkpoint import Checkpoint
 from impasto_trainer.main import main
 from impasto_trainer.paintings import Painting
-from impasto_trainer.start import codes_to_start_from
+from impasto_trainer.start import codes_to_start_from, style_weights_to_start_from
 from impasto_trainer.training import CHECKPOINT_FILE
 from tests.trainer.fitting import SMALL, arguments
 from tests.trainer.pictures import painting
@@ -23,6 +23,7 @@ def test_a_training_begins_with_what_another_learnt(tmp_path: Path) -> None:
     learnt, begun = Checkpoint.load(first), Checkpoint.load(tmp_path / "second" / CHECKPOINT_FILE)
     assert torch.allclose(begun.codes, learnt.codes, atol=1e-6)
     assert all(torch.allclose(begun.weights[name], value, atol=1e-6) for name, value in learnt.weights.items())
+    assert begun.training["style_weights"] == pytest.approx(learnt.training["style_weights"], rel=0.05)
     assert begun.training["step"] == begun.optimizer["0.step"].item() == 1
     assert begun.training["from"]["file"] == CHECKPOINT_FILE
     assert begun.training["from"]["training"]["step"] == 2
@@ -33,6 +34,18 @@ def test_a_painting_that_is_not_known_begins_with_the_mean_of_those_that_are(tmp
     codes = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
     start = Checkpoint(architecture=None, weights={}, styles=("other", "known"), codes=codes)  # type: ignore[arg-type]
     assert codes_to_start_from(start, [new, known]).tolist() == [[2.0, 4.0], [3.0, 6.0]]
+
+
+def test_a_style_weight_that_was_found_is_kept(tmp_path: Path) -> None:
+    known, new = (Painting.read(painting(tmp_path / name)) for name in ("known.jpg", "new.jpg"))
+    start = Checkpoint(
+        architecture=None,  # type: ignore[arg-type]
+        weights={},
+        styles=("known",),
+        codes=torch.zeros(1, 2),
+        training={"style_weights": {"known": 7.5}},
+    )
+    assert style_weights_to_start_from(start, [new, known], 2.0) == [2.0, 7.5]
 
 
 def test_the_transformer_is_the_starts_unless_another_is_asked_for(

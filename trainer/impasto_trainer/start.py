@@ -31,3 +31,9 @@ def codes_to_start_from(start: Checkpoint, paintings: Sequence[Painting]) -> Ten
     known = dict(zip(start.styles, start.codes, strict=True))
     mean = start.codes.mean(dim=0)
     return torch.stack([known.get(painting.style, mean) for painting in paintings])
+
+
+def style_weights_to_start_from(start: Checkpoint, paintings: Sequence[Painting], otherwise: float) -> list[float]:
+    """Return each painting's style weight: what `start` found for it, or `otherwise`."""
+    found = start.training.get("style_weights", {})
+    return [float(found.get(painting.style, otherwise)) for painting in paintings]

@@ -135,7 +135,7 @@ def _write(
     }
     out, name = options.out, _name(options)
     made = write_extension(out, base, codes, training.paintings, record, about, name=name, kept=kept)
-    print(f"{made.path}: {made.name}, {len(made.styles)} styles, painted by the transformer of {base.name}")
+    print(f"{made.path}: {', '.join(made.styles)}, painted by the transformer of {base.name}")
     for reach in reaches:
         print(_told(reach, base))
 

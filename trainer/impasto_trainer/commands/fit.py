@@ -16,7 +16,7 @@ from impasto_trainer.paintings import read_paintings
 from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.ranks import joined
 from impasto_trainer.recipe import Recipe, fields_of
-from impasto_trainer.start import codes_to_start_from, read_start
+from impasto_trainer.start import codes_to_start_from, read_start, style_weights_to_start_from
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
 NAME = "fit"
@@ -66,6 +66,9 @@ def run(options: argparse.Namespace) -> None:
             training.restore(earlier)
         if start:
             training.start_from(start.weights, codes_to_start_from(start, paintings))
+            if not hasattr(options, "style_weight"):
+                weights = style_weights_to_start_from(start, paintings, recipe.style_weight)
+                training.balance.restore(weights)
             training.origin = {"file": options.start.name, "training": start.training}
         run_to_the_end(training, options.out, validation_photos, options)
         if ranks.writes:
