@@ -16,7 +16,7 @@ from torch import Tensor
 from impasto import images
 from impasto.bundle import Bundle
 from impasto.codes import Codes
-from impasto.nn.losses import STYLE_LAYERS, gram, relative_error
+from impasto.nn.losses import STYLE_LAYERS, gram, gram_loss
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet
 from impasto_trainer.paintings import Painting, picture_grams
@@ -80,7 +80,10 @@ class Judge:
     def nearest(self, painting: Painting, bundle: Bundle) -> Nearest:
         """Return the bundle's style whose painting is nearest by Gram matrices."""
         wanted = self._grams(painting.thumbnail())
-        found = (Nearest(style, _error(self._grams(info.thumbnail), wanted)) for style, info in bundle.styles.items())
+        found = (
+            Nearest(style, gram_loss(self._grams(info.thumbnail), wanted).item())
+            for style, info in bundle.styles.items()
+        )
         return min(found, key=lambda one: one.distance)
 
     def reached(
@@ -102,13 +105,8 @@ class Judge:
         for photo, before in zip(self.photos, self.before, strict=True):
             painted = network(torch.from_numpy(images.to_planes(photo)).to(self.device), style)
             after = {layer: gram(features) for layer, features in self.perception(painted, STYLE_LAYERS).items()}
-            fractions.append(_error(after, wanted) / _error(before, wanted))
+            fractions.append((gram_loss(after, wanted) / gram_loss(before, wanted)).item())
         return statistics.median(fractions)
 
     def _grams(self, thumbnail: bytes) -> dict[str, Tensor]:
         return picture_grams(images.decode(thumbnail), self.perception, self.device)
-
-
-def _error(grams: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
-    """Return the style loss of a picture with these Gram matrices, layer -> [1, C, C]."""
-    return torch.stack([relative_error(grams[layer], wanted[layer]) for layer in STYLE_LAYERS]).mean().item()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from impasto import images
 from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, relative_error
+from impasto.nn.losses import CONTENT_LAYERS, content_loss
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_trainer.balance import Balance
@@ -217,9 +217,8 @@ class Training:
             self.recipe, self.step, photos=count, side=side, styles=len(self.paintings), device=self.device
         ).of(self.ranks.share(count))
         with self._autocast():
-            terms = (self.terms if side == self.recipe.crop else self.objective)(
-                photos, chance
-            )  # compiled for one size
+            weigh = self.terms if side == self.recipe.crop else self.objective  # compiled for one size
+            terms = weigh(photos, chance)
         totals = (terms * self._weights(chance.shares)).sum(1)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(totals.mean())
@@ -265,9 +264,8 @@ class Training:
         costs = []
         for painting in self.paintings:
             other = torch.from_numpy(images.to_planes(images.resize(painting.pixels, side, side))).to(self.device)
-            features = perception(other, CONTENT_LAYERS)
-            costs.append(sum(relative_error(features[name].expand_as(x), x).mean() for name, x in before.items()))
-        return self.recipe.content_budget * torch.stack([torch.as_tensor(cost) for cost in costs])
+            costs.append(content_loss(perception(other, CONTENT_LAYERS), before).mean())
+        return self.recipe.content_budget * torch.stack(costs)
 
     def _remember(self) -> None:
         """Keep the state to go back to."""

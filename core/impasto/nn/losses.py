@@ -51,7 +51,17 @@ def style_loss(features: Mapping[str, Tensor], grams: Mapping[str, Tensor]) -> T
         features: layer -> [N, C, H, W] of the painted picture.
         grams: layer -> [N or 1, C, C] of the painting; its layers are the ones that count.
     """
-    return torch.stack([relative_error(gram(features[name]), grams[name]) for name in grams]).mean(0)
+    return gram_loss({name: gram(features[name]) for name in grams}, grams)
+
+
+def gram_loss(grams: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    """Return the style loss of pictures whose Gram matrices are known: [N].
+
+    Args:
+        grams: layer -> [N, C, C] of the painted pictures.
+        targets: layer -> [N or 1, C, C] of the painting; its layers are the ones that count.
+    """
+    return torch.stack([relative_error(grams[name], targets[name]) for name in targets]).mean(0)
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS, content_loss, gram, relative_error
+from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS, content_loss, gram, gram_loss
 from impasto.nn.perception import Perception
 
 
@@ -72,13 +72,10 @@ class Judge:
 
     def fractions(self, photo: Sight, painted: Sight) -> tuple[float, float]:
         """Return the style and the content fraction of a painted photo."""
-        style = self._style_loss(painted) / self._style_loss(photo)
+        style = gram_loss(painted.grams, self.grams) / gram_loss(photo.grams, self.grams)
         other = content_loss(self._content_at(photo.size), photo.content)
         content = content_loss(painted.content, photo.content) / other
         return style.item(), content.item()
-
-    def _style_loss(self, sight: Sight) -> Tensor:
-        return torch.stack([relative_error(sight.grams[layer], self.grams[layer]) for layer in self.grams]).mean(0)
 
     def _content_at(self, size: tuple[int, int]) -> Mapping[str, Tensor]:
         """Return the painting's features at the size of a photo, which few photos do not share with others."""
