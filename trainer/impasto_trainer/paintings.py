@@ -54,10 +54,7 @@ class Painting:
 
     def at_size(self, shorter: int) -> images.Pixels:
         """Return the painting with its shorter side at this many px."""
-        height, width = self.pixels.shape[:2]
-        return images.resize(
-            self.pixels, *images.fit(width, height, round(shorter * max(width, height) / min(width, height)))
-        )
+        return images.with_short_side(self.pixels, shorter)
 
     def thumbnail(self) -> bytes:
         return images.encode(images.with_long_side(self.pixels, _THUMBNAIL), quality=85)

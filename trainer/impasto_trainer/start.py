@@ -14,6 +14,11 @@ from impasto.nn.checkpoint import Checkpoint
 from impasto_trainer.paintings import Painting
 
 
+def or_starter(path: Path) -> Path:
+    """Return the path, or the embedded bundle's where it is the word `starter`."""
+    return STARTER if path == Path(STARTER.name) else path
+
+
 def read_start(path: Path) -> Checkpoint:
     """Return what was trained before: a checkpoint's file, a bundle's directory, or `starter` for the embedded bundle.
 
@@ -21,8 +26,7 @@ def read_start(path: Path) -> Checkpoint:
         BundleError: the bundle cannot be read, or this Impasto does not know its architecture.
         CheckpointError: the checkpoint cannot be read.
     """
-    if path == Path(STARTER.name):
-        path = STARTER
+    path = or_starter(path)
     return read_checkpoint(load_bundle(path)) if path.is_dir() else Checkpoint.load(path)
 
 

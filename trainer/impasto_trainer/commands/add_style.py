@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from impasto.bundle import MANIFEST, STARTER, Bundle, is_id, load_bundle, slug
+from impasto.bundle import MANIFEST, Bundle, is_id, load_bundle, slug
 from impasto.cards import About
 from impasto.errors import BundleError, CheckpointError, InvalidInput
 from impasto.nn.bundled import read_checkpoint
@@ -28,6 +28,7 @@ from impasto_trainer.new_style import JUDGED_AT, Judge, Nearest, Reach
 from impasto_trainer.paintings import Painting, read_paintings
 from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.recipe import Recipe, fields_of
+from impasto_trainer.start import or_starter
 from impasto_trainer.training import CHECKPOINT_FILE, Training
 
 NAME = "add-style"
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check everything, then learn the codes, and write the bundle."""
-    base = load_bundle(STARTER if options.bundle == Path("starter") else options.bundle)
+    base = load_bundle(or_starter(options.bundle))
     learnt = read_checkpoint(base)
     paintings = read_paintings(options.painting)
     about = _about(options, paintings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from impasto.bundle import STARTER, Bundle, load_bundle
+from impasto.bundle import Bundle, load_bundle
 from impasto.engine import open_engine
 from impasto.errors import BundleError, InvalidInput
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
@@ -20,6 +20,7 @@ from impasto_trainer.evaluation.judge import Eye
 from impasto_trainer.evaluation.neq import Weights
 from impasto_trainer.evaluation.sample import make_sample, read_paintings, read_photos
 from impasto_trainer.paintings import Painting
+from impasto_trainer.start import or_starter
 
 NAME = "evaluate"
 HELP = "measure how well a bundle paints"
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check everything, then measure one style after the other."""
-    bundle = load_bundle(STARTER if options.bundle == "starter" else Path(options.bundle))
+    bundle = load_bundle(or_starter(Path(options.bundle)))
     styles = _styles(bundle, options.styles)
     paintings = read_paintings(options.paintings, styles)
     photos = read_photos(options.photos, options.count)
