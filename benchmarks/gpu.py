@@ -28,8 +28,7 @@ import torch
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Engine, available_providers, open_engine
 from impasto.machine import machine, table
-from impasto.nn.checkpoint import Checkpoint
-from impasto_trainer.training import CHECKPOINT_FILE
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 
 SIZES = (256, 512, 1024)  # px, both sides
 BATCHES = (1, 4, 8)

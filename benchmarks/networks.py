@@ -167,7 +167,7 @@ def _train(
         content_budget=0.0,
         learning_rate=options.learning_rate,
     )
-    crops = PhotoCrops(photos, recipe.crop, flat_share=recipe.flat_share)
+    crops = PhotoCrops.of(photos, recipe)
     perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, name=COMPACT.name)
     training = Training(recipe, crops, paintings, perception, device=torch.device("cpu"))
     with tqdm(total=recipe.steps, desc=candidate.label) as bar:

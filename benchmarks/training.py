@@ -119,7 +119,7 @@ def _row(
     recipe = Recipe(steps=WARM_UP + options.steps, crop=options.crop, batch=options.batch, large_every=0)
     weights = options.vgg_weights if perception == VGG19.name else None
     seen_by = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, weights, name=perception)
-    crops = PhotoCrops(photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
+    crops = PhotoCrops.of(photos, recipe)
     training = Training(recipe, crops, paintings, seen_by, device=where, compile=compiled)
     clock = Clock(where)
     waited, begun = 0.0, 0.0

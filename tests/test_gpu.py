@@ -10,9 +10,8 @@ import torch
 
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Provider, available_providers, open_engine
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.main import main
-from impasto_trainer.training import CHECKPOINT_FILE
 from tests.trainer.pictures import painting, photos
 
 pytestmark = pytest.mark.gpu

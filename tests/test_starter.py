@@ -18,6 +18,7 @@ from impasto_server.local import local_server
 from tests.support import gradient
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+every_style = pytest.mark.parametrize("style", load_bundle(STARTER).styles)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def engine(starter: Bundle) -> Engine:
     return open_engine(starter)
 
 
-def paint(engine: Engine, bundle: Bundle, photo: Pixels, strength: float = 1.0) -> Pixels:
-    code = at_strength(bundle.code("starry-night"), bundle.identity, strength)
+def paint(engine: Engine, bundle: Bundle, style: str, photo: Pixels, strength: float = 1.0) -> Pixels:
+    code = at_strength(bundle.code(style), bundle.identity, strength)
     return images.to_pixels(engine.run(images.to_planes(photo), code[None]))
 
 
@@ -45,37 +46,44 @@ def sample(name: str, side: int = 256) -> Pixels:
 
 def test_it_is_small_enough_to_ship_and_says_where_it_comes_from(starter: Bundle) -> None:
     assert sum(file.stat().st_size for file in STARTER.rglob("*") if file.is_file()) < 8_000_000
-    style = starter.styles["starry-night"]
-    assert (style.title, style.artist, style.year) == ("The Starry Night", "Vincent van Gogh", "1889")
-    assert images.decode(style.thumbnail).shape[1] == 384
-    for source in ("CC BY", "VGG-19", "public domain"):
-        assert source in style.card
+    assert len(starter.styles) == 16
+    starry = starter.styles["starry-night"]
+    assert (starry.title, starry.artist, starry.year) == ("The Starry Night", "Vincent van Gogh", "1889")
+    for style in starter.styles.values():
+        assert all((style.title, style.artist, style.year))
+        assert max(images.decode(style.thumbnail).shape) == 384
+        for source in ("CC BY", "VGG-19", "public domain", "style fraction at 512 px"):
+            assert source in style.card
     assert starter.manifest["parity"]["largest_error"] < starter.manifest["parity"]["tolerance"]
 
 
-def test_strength_zero_returns_the_photo(starter: Bundle, engine: Engine) -> None:
+@every_style
+def test_strength_zero_returns_the_photo(starter: Bundle, engine: Engine, style: str) -> None:
     photo = sample("astronaut.png")
-    assert np.abs(paint(engine, starter, photo, 0.0).astype(int) - photo).max() <= 1
+    assert np.abs(paint(engine, starter, style, photo, 0.0).astype(int) - photo).max() <= 1
 
 
-def test_a_flat_grey_with_the_noise_of_a_sensor_stays_calm(starter: Bundle, engine: Engine) -> None:
+@every_style
+def test_a_flat_grey_with_the_noise_of_a_sensor_stays_calm(starter: Bundle, engine: Engine, style: str) -> None:
     noise = np.random.default_rng(0).integers(-1, 2, size=(128, 128, 3))
     for level in (10, 128, 245):
-        painted = paint(engine, starter, (np.full((128, 128, 3), level) + noise).astype(np.uint8))
+        painted = paint(engine, starter, style, (np.full((128, 128, 3), level) + noise).astype(np.uint8))
         centre = painted[32:-32, 32:-32].astype(float) / 255
         assert centre.std(axis=(0, 1)).max() < 0.12
 
 
-def test_the_border_looks_like_the_rest(starter: Bundle, engine: Engine) -> None:
-    painted = paint(engine, starter, sample("coffee.png", 320)).astype(float).mean(axis=-1)
+@every_style
+def test_the_border_looks_like_the_rest(starter: Bundle, engine: Engine, style: str) -> None:
+    painted = paint(engine, starter, style, sample("coffee.png", 320)).astype(float).mean(axis=-1)
     rim = np.concatenate([painted[:8].ravel(), painted[-8:].ravel(), painted[:, :8].ravel(), painted[:, -8:].ravel()])
     assert abs(rim.mean() - painted.mean()) < 0.5 * painted.std()
     assert 0.4 < rim.std() / painted.std() < 1.6
 
 
-def test_there_is_no_grid_at_the_pixels_of_the_network(starter: Bundle, engine: Engine) -> None:
+@every_style
+def test_there_is_no_grid_at_the_pixels_of_the_network(starter: Bundle, engine: Engine, style: str) -> None:
     """Upsampling that goes wrong leaves a pattern that repeats every 2 or 4 px: look for it in the spectrum."""
-    painted = paint(engine, starter, sample("chelsea.png")).astype(float).mean(axis=-1)
+    painted = paint(engine, starter, style, sample("chelsea.png")).astype(float).mean(axis=-1)
     spectrum = np.abs(np.fft.fft2(painted - painted.mean())) ** 2
     size = spectrum.shape[0]
     for period in (2, 4):
@@ -110,7 +118,10 @@ def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: En
 
     def fractions(strength: float) -> tuple[float, float]:
         sized = [images.with_long_side(photo, 256, multiple=starter.size_multiple) for photo in photos]
-        pairs = [judge.fractions(eye.see(photo), eye.see(paint(engine, starter, photo, strength))) for photo in sized]
+        pairs = [
+            judge.fractions(eye.see(photo), eye.see(paint(engine, starter, "starry-night", photo, strength)))
+            for photo in sized
+        ]
         return median(style for style, _ in pairs), median(content for _, content in pairs)
 
     styles, contents = zip(*(fractions(strength) for strength in STRENGTHS), strict=True)

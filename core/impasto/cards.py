@@ -96,6 +96,7 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         f"- Transformer: {_listed(architecture)}{_base(training)}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
         f"{training.get('seconds', 0) / 60:.0f} minutes",
+        *([f"- Begun with: {begun}"] if (begun := _begun(training)) else []),
         *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in stages),
         f"- Recipe{' after that' if stages else ''}: {_listed(recipe)}",
         *([f"- Figures: {_listed(figures)}"] if figures else []),
@@ -116,6 +117,15 @@ def _base(training: Mapping[str, Any]) -> str:
     if not training.get("frozen"):
         return ""
     return f"; that of the bundle {training['from']['bundle']} {training['from']['version']}, as it is"
+
+
+def _begun(training: Mapping[str, Any]) -> str:
+    """Return what the training began with, if that was trained before, and is not left as it is."""
+    before = training.get("from", {}).get("training", {})
+    if not before or training.get("frozen"):
+        return ""
+    steps = f"{before.get('step', 0)} steps by {_perception(before)}, {before.get('seconds', 0) / 60:.0f} minutes"
+    return f"{steps}; {_listed(before.get('recipe', {}))}"
 
 
 def _listed(values: Mapping[str, Any]) -> str:

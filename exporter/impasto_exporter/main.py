@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from impasto.bundle import is_id, slug
 from impasto.cards import About
@@ -30,7 +33,29 @@ def _export(options: argparse.Namespace) -> Export:
         raise InvalidInput("name", f"{name!r} is no bundle name; give lower case letters, digits and hyphens")
     about = About.read(options.about) if options.about else About()
     checkpoint = Checkpoint.load(options.checkpoint)
+    if options.figures:
+        figures = _figures(options.figures, checkpoint)
+        checkpoint = replace(checkpoint, training={**checkpoint.training, "figures": figures})
     return export(checkpoint, options.out, name=name, version=options.bundle_version, about=about)
+
+
+def _figures(path: Path, checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
+    """Return what was measured of each style.
+
+    Raises:
+        InvalidInput: the file is not what `impasto-train evaluate --json` writes, or is of other styles.
+    """
+    try:
+        figures: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(measured, dict) for measured in figures.values()):
+            raise ValueError("a style's figures are no object")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidInput("figures", f"cannot use {path}, give what evaluate --json wrote: {error}") from error
+    if unknown := figures.keys() - checkpoint.styles:
+        raise InvalidInput(
+            "figures", f"{path} tells of {min(unknown)!r}; the checkpoint's styles are {', '.join(checkpoint.styles)}"
+        )
+    return figures
 
 
 def _report(done: Export) -> None:
@@ -52,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="the bundle's name [the directory's]")
     parser.add_argument("--bundle-version", default="1", metavar="VERSION", help="[%(default)s]")
     parser.add_argument("--about", type=Path, metavar="FILE", help="TOML with titles, artists and sources")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="of impasto-train evaluate --json, for the cards")
     return parser
 
 

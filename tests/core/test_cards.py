@@ -26,3 +26,10 @@ def test_a_card_names_the_perception_that_was_used(network: str, told: str) -> N
 def test_a_card_tells_figures_where_there_are_any() -> None:
     assert "Figures" not in card(figures={"gold": {"style fraction": 0.2}})
     assert "- Figures: style fraction 0.1\n" in card(figures={"ink": {"style fraction": 0.1}})
+
+
+def test_a_card_tells_what_a_training_began_with() -> None:
+    before = {"step": 300, "seconds": 120, "perception": {"network": "compact"}, "recipe": {"crop": 192}}
+    told = card(**{"from": {"file": "checkpoint.safetensors", "training": before}})
+    assert "- Begun with: 300 steps by Impasto's compact one, distilled from VGG-19, 2 minutes; crop 192\n" in told
+    assert "Begun with" not in card()

@@ -195,3 +195,20 @@ def test_a_tampered_export_is_refused_at_load(exported: Export, tmp_path: Path) 
     (copy / "transformer.safetensors").write_bytes(weights)
     with pytest.raises(BundleError, match=r"transformer\.safetensors has SHA-256"):
         load_bundle(copy)
+
+
+def test_figures_go_onto_the_cards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint().save(tmp_path / "checkpoint.safetensors")
+    figures = tmp_path / "figures.json"
+    given = [str(tmp_path / "checkpoint.safetensors"), "--out", str(tmp_path / "small"), "--figures", str(figures)]
+    figures.write_text('{"ink": {"style fraction at 256 px": 0.2}}')
+    assert main(given) == 0
+    styles = load_bundle(tmp_path / "small").styles
+    assert "- Figures: style fraction at 256 px 0.2\n" in styles["ink"].card
+    assert "Figures" not in styles["gold"].card
+
+    for wrong, told in (('{"silver": {}}', "silver"), ("[1]", "evaluate --json"), ("{", "evaluate --json")):
+        figures.write_text(wrong)
+        capsys.readouterr()
+        assert main(given) == 1
+        assert told in capsys.readouterr().err

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from impasto.errors import TrainingError
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.guard import Guard
 from impasto_trainer.main import main
-from impasto_trainer.training import CHECKPOINT_FILE
 from tests.trainer.fitting import arguments
 
 

@@ -8,11 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from impasto.errors import InvalidInput
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto.nn.transformer import TransformerNet
 from impasto_trainer.main import main
 from impasto_trainer.ranks import Ranks
-from impasto_trainer.training import CHECKPOINT_FILE
 from tests.trainer.fitting import arguments, process, read_until
 
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")

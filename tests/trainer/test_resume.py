@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.main import main
-from impasto_trainer.training import CHECKPOINT_FILE
 from tests.trainer.fitting import QUIET, SMALL, process, read_until
 from tests.trainer.fitting import arguments as small_arguments
 

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.main import main
 from impasto_trainer.paintings import Painting
-from impasto_trainer.start import codes_to_start_from, style_weights_to_start_from
-from impasto_trainer.training import CHECKPOINT_FILE
+from impasto_trainer.start import codes_to_start_from, read_start, style_weights_to_start_from
 from tests.trainer.fitting import SMALL, arguments
 from tests.trainer.pictures import painting
 
@@ -27,6 +26,12 @@ def test_a_training_begins_with_what_another_learnt(tmp_path: Path) -> None:
     assert begun.training["step"] == begun.optimizer["0.step"].item() == 1
     assert begun.training["from"]["file"] == CHECKPOINT_FILE
     assert begun.training["from"]["training"]["step"] == 2
+
+
+def test_a_trainings_folder_does_as_well_as_its_checkpoint(tmp_path: Path) -> None:
+    assert main(arguments(tmp_path, "--steps", "1")) == 0
+    start = read_start(tmp_path / "out")
+    assert torch.equal(start.codes, Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE).codes)
 
 
 def test_a_painting_that_is_not_known_begins_with_the_mean_of_those_that_are(tmp_path: Path) -> None:

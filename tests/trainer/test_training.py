@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from impasto.errors import CheckpointError
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.main import main
 from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import CHECKPOINT_FILE, learning_rate
+from impasto_trainer.training import learning_rate
 from tests.support import files_no_larger_than
 from tests.trainer.fitting import QUIET, arguments, process, read_until
 from tests.trainer.pictures import painting, photos

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from impasto.nn.losses import gram, relative_error
 from impasto.nn.perception import COMPACT, VGG19, Perception
+from impasto.nn.precision import mixed_precision
 
 # Which of VGG-19's layers each layer of the compact perception stands for: the last of a block for the last.
 TWINS = {name: name for name in COMPACT.channels} | {"relu3_3": "relu3_4", "relu4_3": "relu4_4"}
@@ -116,7 +117,7 @@ def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable
         lesson = lessons[np.random.default_rng(epoch).permutation(len(lessons))[place]]
         for group in optimizer.param_groups:
             group["lr"] = group["size"] * _rate(step, steps)
-        with torch.autocast(lesson.image.device.type, torch.bfloat16):
+        with mixed_precision(lesson.image.device):
             features, grams = student.errors(lesson)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(features.sum() + 2 * grams.sum())

@@ -56,7 +56,7 @@ def draw(recipe: Recipe, step: int, *, photos: int, side: int, styles: int, devi
     rows, columns = (window + int(offset) for offset in rng.integers(WINDOW_SHIFT, size=2))
     every = torch.arange(side, device=device)
     moved_rows, moved_columns = ((every + int(shift)) % side for shift in rng.integers(LARGEST_SHIFT, size=2))
-    main = (np.arange(photos) + step * recipe.batch) % styles
+    main = (np.arange(photos) + int(rng.integers(styles))) % styles  # by the step they would fall in with large crops
     shares = np.eye(styles, dtype=np.float32)[main]
     drawn = rng.random((photos, 2))
     for photo in np.flatnonzero(drawn[:, 0] < recipe.blend_share) if styles > 1 else ():

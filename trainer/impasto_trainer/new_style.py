@@ -62,7 +62,7 @@ class Reach:
         return self.left > CLEARLY_WORSE * self.worst_left
 
 
-class Judge:
+class Comparison:
     """Compares styles by their thumbnails, all that a bundle has of its own paintings, and so fair to a new one.
 
     Args:
@@ -76,6 +76,7 @@ class Judge:
         self.photos = [images.with_long_side(photo, JUDGED_AT, multiple=size_multiple) for photo in photos]
         self.device = next(perception.parameters()).device
         self.before = [picture_grams(photo, perception, self.device) for photo in self.photos]
+        self._looked_at: dict[bytes, dict[str, Tensor]] = {}
 
     def nearest(self, painting: Painting, bundle: Bundle) -> Nearest:
         """Return the bundle's style whose painting is nearest by Gram matrices."""
@@ -109,4 +110,6 @@ class Judge:
         return statistics.median(fractions)
 
     def _grams(self, thumbnail: bytes) -> dict[str, Tensor]:
-        return picture_grams(images.decode(thumbnail), self.perception, self.device)
+        if thumbnail not in self._looked_at:
+            self._looked_at[thumbnail] = picture_grams(images.decode(thumbnail), self.perception, self.device)
+        return self._looked_at[thumbnail]

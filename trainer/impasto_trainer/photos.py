@@ -9,7 +9,7 @@ import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from impasto import images
 from impasto.errors import InvalidInput
+from impasto_trainer.recipe import Recipe
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-LARGEST_ZOOM = 1.6  # a crop covers the photo at most at this many crops a shorter side, where the photo has the pixels
 _JITTER = 0.25  # brightness, contrast and saturation vary by this share
 _MAX_MISSES = 64  # unreadable photos in a row before the folder is given up
 
@@ -50,19 +50,28 @@ class Crop(NamedTuple):
 class PhotoCrops(Dataset[Tensor]):
     """Crop k of an endless sequence that the seed fixes: [3, crop, crop], RGB in 0..1.
 
-    It has a side of `crop` px unless another is asked for. Crop k depends on k, its side and the seed alone, so any
-    process can make it and a resumed training goes on where it stopped.
+    It has a side of `crop` px unless another is asked for, and is cut from a photo scaled to a shorter side of one to
+    `zoom` times that, where the photo has the pixels. Crop k depends on k, its side and the seed alone, so any process
+    can make it and a resumed training goes on where it stopped.
 
     Attributes:
         unreadable: how many times a photo could not be decoded and the next one took its place.
     """
 
-    def __init__(self, photos: list[Path], crop: int, *, flat_share: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, photos: list[Path], crop: int, *, zoom: float = 1.6, flat_share: float = 0.0, seed: int = 0
+    ) -> None:
         self.photos = photos
         self.crop = crop
+        self.zoom = zoom
         self.flat_share = flat_share
         self.seed = seed
         self._unreadable = multiprocessing.get_context("spawn").Value(ctypes.c_long, 0)
+
+    @classmethod
+    def of(cls, photos: list[Path], recipe: Recipe) -> Self:
+        """Return the crops that a recipe asks for."""
+        return cls(photos, recipe.crop, zoom=recipe.zoom, flat_share=recipe.flat_share, seed=recipe.seed)
 
     @property
     def unreadable(self) -> int:
@@ -73,7 +82,7 @@ class PhotoCrops(Dataset[Tensor]):
         rng = np.random.default_rng((self.seed, k))
         if rng.random() < self.flat_share:
             return _to_tensor(flat_picture(side, rng))
-        return _to_tensor(_vary(self._photo(k), side, rng))
+        return _to_tensor(_vary(self._photo(k), side, self.zoom, rng))
 
     def _photo(self, k: int) -> Image.Image:
         for miss in range(_MAX_MISSES):
@@ -155,9 +164,9 @@ def _to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(images.to_planes(np.asarray(image))[0])
 
 
-def _vary(photo: Image.Image, wanted: int, rng: np.random.Generator) -> Image.Image:
+def _vary(photo: Image.Image, wanted: int, zoom: float, rng: np.random.Generator) -> Image.Image:
     shorter = min(photo.size)
-    longest = max(wanted, min(shorter, round(LARGEST_ZOOM * wanted)))
+    longest = max(wanted, min(shorter, round(zoom * wanted)))
     side = min(shorter, wanted * shorter / float(rng.integers(wanted, longest + 1)))
     left, top = (float(rng.uniform(0, extent - side)) for extent in photo.size)
     box = (left, top, left + side, top + side)

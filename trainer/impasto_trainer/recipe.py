@@ -29,6 +29,7 @@ class Recipe:
     steps: int = _option(40_000, "optimiser steps in all", 1, 1e9)
     batch: int = _option(4, "photos a step", 1, 4096)
     crop: int = _option(256, "px, side of the training crops; a multiple of 8", 64, 2048)
+    zoom: float = _option(1.6, "crops: shorter side of a photo that one is cut from, at most", 1, 64)
     large_every: int = _option(
         8, "steps; every so often crops are twice as long and wide, and a quarter; 0: never", 0, 1e6
     )
@@ -44,6 +45,7 @@ class Recipe:
     strength_share: float = _option(0.25, "share of the photos painted at a strength drawn from 0 to 1", 0, 1)
     blend_share: float = _option(0.15, "share of the photos painted in a blend of two styles", 0, 1)
     learning_rate: float = _option(1e-3, "Adam's rate after warm-up; it falls to a hundredth along a cosine", 1e-8, 1)
+    code_rate: float = _option(5.0, "times that rate, for the codes", 1e-3, 1e3)
     warmup: int = _option(100, "steps over which the rate rises from zero", 0, 1e6)
     flat_share: float = _option(0.04, "share of flat, graded, dark and noisy pictures among the photos", 0, 1)
     design: str = _choice(Architecture().name, "the transformer's design", DESIGNS)

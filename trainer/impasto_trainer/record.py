@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from impasto import images
 from impasto.errors import CheckpointError
-from impasto.nn.checkpoint import remove_drafts
+from impasto.nn.checkpoint import CHECKPOINT_FILE, remove_drafts
 from impasto.sheets import contact_sheet
 from impasto_trainer.logs import Board, LossLog, TensorBoard
-from impasto_trainer.training import CHECKPOINT_FILE, Progress, Training
+from impasto_trainer.training import Progress, Training
 
 SHEET_SIDE = 512  # px, long side of a validation photo
 _LOG_EVERY = 50  # steps

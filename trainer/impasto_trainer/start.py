@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.bundle import STARTER, load_bundle
 from impasto.nn.bundled import read_checkpoint
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto_trainer.paintings import Painting
 
 
@@ -20,13 +20,18 @@ def or_starter(path: Path) -> Path:
 
 
 def read_start(path: Path) -> Checkpoint:
-    """Return what was trained before: a checkpoint's file, a bundle's directory, or `starter` for the embedded bundle.
+    """Return what was trained before.
+
+    Args:
+        path: a checkpoint, the folder of a training, a bundle's directory, or `starter` for the embedded bundle.
 
     Raises:
         BundleError: the bundle cannot be read, or this Impasto does not know its architecture.
         CheckpointError: the checkpoint cannot be read.
     """
     path = or_starter(path)
+    if (path / CHECKPOINT_FILE).is_file():
+        return Checkpoint.load(path / CHECKPOINT_FILE)
     return read_checkpoint(load_bundle(path)) if path.is_dir() else Checkpoint.load(path)
 
 

@@ -10,7 +10,6 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, content_loss
 from impasto.nn.perception import Perception
+from impasto.nn.precision import mixed_precision
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_trainer.balance import Balance
 from impasto_trainer.draws import draw
@@ -32,7 +32,6 @@ from impasto_trainer.photos import Crop, PhotoCrops, loader
 from impasto_trainer.ranks import ALONE, Ranks
 from impasto_trainer.recipe import Recipe
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
 _REMEMBER_EVERY = 100  # steps
 _BUDGET_PHOTOS = 8
 _MAX_GRADIENT = 10.0  # norm to which a step's gradient is cut: early steps on dark crops can explode
@@ -110,7 +109,8 @@ class Training:
         self.objective.to(memory_format=torch.channels_last)
         self.balance = Balance(recipe.style_weight, self._budgets(), len(paintings), device)
         self.parameters = [*([] if frozen else network.parameters()), self.objective.codes]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
+        rates = ((self.parameters[:-1], 1.0), ([codes], recipe.code_rate))
+        self.optimizer = torch.optim.Adam([{"params": group, "times": times} for group, times in rates if group])
         self.terms = torch.compile(self.objective, dynamic=False) if compile else self.objective
 
     def start_from(self, weights: dict[str, Tensor], codes: Tensor) -> None:
@@ -181,7 +181,7 @@ class Training:
 
     def paint(self, photo: Tensor, style: int) -> Tensor:
         """Return the photo [1, 3, H, W] as the style of this index has it at the moment."""
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), mixed_precision(self.device):
             code = self.objective.codes[style : style + 1]
             painted: Tensor = self.objective.network(photo.to(self.device), code)
         return painted.float().cpu()
@@ -189,7 +189,7 @@ class Training:
     def _one_step(self, photos: Tensor, waited: float) -> Progress:
         rate = self.guard.rate_factor * learning_rate(self.recipe, self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         terms, total, norm = self._gradients(photos)
         wrong = self.guard.judge(total, norm)
         if wrong:
@@ -216,7 +216,7 @@ class Training:
         chance = draw(
             self.recipe, self.step, photos=count, side=side, styles=len(self.paintings), device=self.device
         ).of(self.ranks.share(count))
-        with self._autocast():
+        with mixed_precision(self.device):
             weigh = self.terms if side == self.recipe.crop else self.objective  # compiled for one size
             terms = weigh(photos, chance)
         totals = (terms * self._weights(chance.shares)).sum(1)
@@ -230,13 +230,16 @@ class Training:
         return values, total, norm_value
 
     def _weights(self, shares: Tensor) -> Tensor:
-        """Return the weight of each photo's terms: [N, len(TERMS)]."""
-        fixed = {term: getattr(self.recipe, f"{term}_weight") for term in TERMS}
-        columns = [
-            shares @ self.balance.weights if term == "style" else shares.new_full((len(shares),), weight)
-            for term, weight in fixed.items()
-        ]
-        return torch.stack(columns, dim=1)
+        """Return the weight of each photo's terms: [N, len(TERMS)].
+
+        What a style weighs besides its content moves with the balance, but what both weigh together stays: the styles
+        share a transformer, and one with ten times another's weight would have it to itself.
+        """
+        recipe, style = self.recipe, shares @ self.balance.weights
+        fixed = {term: getattr(recipe, f"{term}_weight") for term in TERMS}
+        columns = [style if term == "style" else torch.full_like(style, weight) for term, weight in fixed.items()]
+        share = (recipe.content_weight + recipe.style_weight) / (recipe.content_weight + style).clamp_min(1e-6)
+        return torch.stack(columns, dim=1) * share[:, None]
 
     def _shape(self, step: int) -> tuple[int, int]:
         """Return how many crops a step has on all processes together, and their side in px.
@@ -277,12 +280,6 @@ class Training:
         network, codes, optimizer, self.balance.weights = copy.deepcopy(self._good)
         self.start_from(network, codes)
         self.optimizer.load_state_dict(optimizer)
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        # bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32.
-        if self.device.type in ("cpu", "cuda"):
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
 
     def _record(self) -> dict[str, Any]:
         return {

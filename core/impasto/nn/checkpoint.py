@@ -20,6 +20,9 @@ from torch import Tensor
 from impasto.errors import CheckpointError
 from impasto.nn.transformer import Architecture, TransformerNet
 
+CHECKPOINT_FILE = "checkpoint.safetensors"
+"""What a training calls it in its folder."""
+
 FORMAT_VERSION = 1
 _HEADER = "impasto"
 

@@ -19,22 +19,22 @@ from impasto.bundle import MANIFEST, Bundle, is_id, load_bundle, slug
 from impasto.cards import About
 from impasto.errors import BundleError, CheckpointError, InvalidInput
 from impasto.nn.bundled import read_checkpoint
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
 from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
 from impasto_trainer.extension import write_extension
-from impasto_trainer.new_style import JUDGED_AT, Judge, Nearest, Reach
+from impasto_trainer.new_style import JUDGED_AT, Comparison, Nearest, Reach
 from impasto_trainer.paintings import Painting, read_paintings
 from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.recipe import Recipe, fields_of
 from impasto_trainer.start import or_starter
-from impasto_trainer.training import CHECKPOINT_FILE, Training
+from impasto_trainer.training import Training
 
 NAME = "add-style"
 HELP = "learn a new style for a bundle's transformer, in minutes"
 
-CODE_PACE = {"steps": 1500, "batch": 4, "crop": 224, "learning_rate": 0.02, "warmup": 50}
+CODE_PACE = {"steps": 1500, "batch": 4, "crop": 224, "learning_rate": 0.004, "warmup": 50}
 FULL_PACE = {"steps": 6000, "batch": 4, "crop": 256, "learning_rate": 0.001, "warmup": 100}
 _FROM_THE_BUNDLE = ("style_weight", "content_weight", "painting_size", "seed")
 _FACTS = ("title", "artist", "year", "source")
@@ -84,14 +84,14 @@ def run(options: argparse.Namespace) -> None:
     training_photos, held_out = split_photos(options, base.size_multiple)
     where = device(options.device)
     seen_by = perception(options, {*CONTENT_LAYERS, *STYLE_LAYERS}).to(where)
-    judge = Judge(seen_by, held_out, base.size_multiple)
-    starts = [judge.nearest(painting, base) for painting in paintings]
+    comparison = Comparison(seen_by, held_out, base.size_multiple)
+    starts = [comparison.nearest(painting, base) for painting in paintings]
     for painting, start in zip(paintings, starts, strict=True):
         print(f"{painting.style}: starts from {start.style}, the nearest, at a distance of {start.distance:.2f}")
     recipe = _recipe(options, learnt, earlier, starts)
     work.mkdir(parents=True, exist_ok=True)
 
-    crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
+    crops = PhotoCrops.of(training_photos, recipe)
     training = Training(
         recipe,
         crops,
@@ -112,22 +112,22 @@ def run(options: argparse.Namespace) -> None:
     if options.full:
         _tell_how_to_export(work, _name(options), about)
     else:
-        _write(training, base, starts, judge, options, about, kept)
+        _write(training, base, starts, comparison, options, about, kept)
 
 
 def _write(
     training: Training,
     base: Bundle,
     starts: Sequence[Nearest],
-    judge: Judge,
+    comparison: Comparison,
     options: argparse.Namespace,
     about: About,
     kept: Sequence[Bundle],
 ) -> None:
-    """Judge the codes, write their bundle, and say where the frozen transformer does not suffice."""
+    """See how near the codes come, write their bundle, and say where the frozen transformer does not suffice."""
     rows = training.objective.codes.detach().cpu()
     codes = {painting.style: row.clone().numpy() for painting, row in zip(training.paintings, rows, strict=True)}
-    reaches = judge.reached(codes, training.paintings, base, training.objective.network)
+    reaches = comparison.reached(codes, training.paintings, base, training.objective.network)
     record = {
         **training.checkpoint().training,
         "frozen": True,

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from impasto.nn.checkpoint import write_atomically
 from impasto.nn.perception import COMPACT, COMPACT_WEIGHTS, VGG19, WEIGHTS_VARIABLE, load_perception
+from impasto.nn.precision import mixed_precision
 from impasto_trainer.commands.options import add_device_option, at_least, device
 from impasto_trainer.distillation import TWINS, Student, learn, prune, spoil
 from impasto_trainer.photos import PhotoCrops, find_photos, loader
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     crops = PhotoCrops(pictures, _CROP, flat_share=0.03)
     batches = (batch.to(where) for batch in _batches(crops, _PRUNE_ON + options.lessons, options.workers))
     prune(student, [spoil(next(batches), seed) for seed in range(_PRUNE_ON)])
-    with _autocast(where):
+    with mixed_precision(where):
         total = tqdm(batches, total=options.lessons, desc="VGG-19 looks", unit="batch")
         lessons = [student.lesson(spoil(batch, _PRUNE_ON + seed)) for seed, batch in enumerate(total)]
         exam = [student.lesson(batch.to(where)) for batch in _batches(PhotoCrops(unseen, _CROP), _UNSEEN, 0)]
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
                 tqdm.write(f"{step}: features {_listed(features)}, Gram matrices {_listed(grams)}")
 
         learn(student, lessons, options.steps, on_step)
-    with torch.no_grad(), _autocast(where):
+    with torch.no_grad(), mixed_precision(where):
         features, grams = (torch.stack(errors).mean(0) for errors in zip(*map(student.errors, exam), strict=True))
     print(f"relative squared errors on unseen photos, by layer ({', '.join(COMPACT.exits)}):")
     print(f"features {_listed(features)}, Gram matrices {_listed(grams)}")
@@ -84,10 +85,6 @@ def run(options: argparse.Namespace) -> None:
 
 def _batches(crops: PhotoCrops, count: int, workers: int) -> Iterator[Tensor]:
     return loader(crops, [range(_BATCH * k, _BATCH * (k + 1)) for k in range(count)], workers=workers)
-
-
-def _autocast(where: torch.device) -> torch.autocast:
-    return torch.autocast(where.type, torch.bfloat16)
 
 
 def _listed(errors: Tensor) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.errors import CheckpointError, InvalidInput
-from impasto.nn.checkpoint import Checkpoint
+from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
 from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
@@ -17,7 +17,7 @@ from impasto_trainer.photos import PhotoCrops
 from impasto_trainer.ranks import joined
 from impasto_trainer.recipe import Recipe, fields_of
 from impasto_trainer.start import codes_to_start_from, read_start, style_weights_to_start_from
-from impasto_trainer.training import CHECKPOINT_FILE, Training
+from impasto_trainer.training import Training
 
 NAME = "fit"
 HELP = "learn styles: a transformer and a code for each painting"
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     seen_by = perception(options, {*CONTENT_LAYERS, *STYLE_LAYERS})
     options.out.mkdir(parents=True, exist_ok=True)
 
-    crops = PhotoCrops(training_photos, recipe.crop, flat_share=recipe.flat_share, seed=recipe.seed)
+    crops = PhotoCrops.of(training_photos, recipe)
     pays = pays_to_compile(options, recipe)
     with joined() as ranks:
         training = Training(recipe, crops, paintings, seen_by, device=where, compile=pays, ranks=ranks)
