@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto_trainer.ranks import Ranks
 
-_RATE = 0.01  # by how much of its logarithm a weight moves for a photo that misses the budget by all of it
+_RATE = 0.03  # by how much of its logarithm a weight moves for a photo that misses the budget by all of it
 _RANGE = (0.25, 20.0)  # times the weight that the recipe begins with
 
 

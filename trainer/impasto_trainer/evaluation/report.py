@@ -18,7 +18,7 @@ from impasto_trainer.paintings import Painting
 PAGE = "quality.md"
 PICTURES = "pictures"
 BY_HAND = "<!-- Below this line the page is written by hand, and kept. -->"
-_SHEET_BYTES = 250_000
+_SHEET_BYTES = 120_000
 _SHEET_CELL = 224  # px
 _SHEET_PHOTOS = 4
 _SHEET_STRENGTHS = (0.5, 1.0)
