@@ -51,7 +51,8 @@ def train(options: argparse.Namespace) -> str:
     checkpoint = options.out / CHECKPOINT_FILE
     command = [sys.executable, "-m", "impasto_trainer.main", "fit", "--photos", options.photos, "--out", options.out]
     command += ["--painting", *options.painting, *options.recipe]
-    command += ["--resume"] if checkpoint.exists() else []
+    begin = ["--from", options.start] if options.start else []
+    command += ["--resume"] if checkpoint.exists() else begin
     command += ["--vgg-weights", options.vgg_weights] if options.vgg_weights else []
     with (options.out / "training.log").open("ab") as log:
         _run_for(60 * options.minutes, list(map(str, command)), log)
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to train on; without it nothing is trained")
     parser.add_argument("--painting", type=Path, nargs="+", default=[], metavar="FILE", help="one style each")
     parser.add_argument("--out", type=Path, default=Path("gpu"), metavar="DIR", help="[%(default)s]")
+    parser.add_argument("--from", dest="start", metavar="START", help="what a first call begins with, as fit's --from")
     parser.add_argument("--minutes", type=float, default=8, help="of training in this call [%(default)s]")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help="VGG-19, safetensors")
     parser.add_argument("--recipe", nargs=argparse.REMAINDER, default=[], help="the rest goes to impasto-train fit")
