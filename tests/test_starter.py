@@ -64,12 +64,16 @@ def test_strength_zero_returns_the_photo(starter: Bundle, engine: Engine, style:
 
 
 @every_style
-def test_a_flat_grey_with_the_noise_of_a_sensor_stays_calm(starter: Bundle, engine: Engine, style: str) -> None:
+def test_a_flat_grey_with_the_noise_of_a_sensor_is_no_livelier_than_the_painting(
+    starter: Bundle, engine: Engine, style: str
+) -> None:
+    """Instance norm makes a texture of noise: it may be the painting's own, but no more than that."""
+    liveliest = images.decode(starter.styles[style].thumbnail).std(axis=(0, 1)).max() / 255
     noise = np.random.default_rng(0).integers(-1, 2, size=(128, 128, 3))
     for level in (10, 128, 245):
         painted = paint(engine, starter, style, (np.full((128, 128, 3), level) + noise).astype(np.uint8))
         centre = painted[32:-32, 32:-32].astype(float) / 255
-        assert centre.std(axis=(0, 1)).max() < 0.12
+        assert centre.std(axis=(0, 1)).max() < 1.1 * liveliest
 
 
 @every_style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,10 +96,10 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         f"- Transformer: {_listed(architecture)}{_base(training)}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
         f"{training.get('seconds', 0) / 60:.0f} minutes",
-        *([f"- Begun with: {begun}"] if (begun := _begun(training)) else []),
+        *(f"- Begun with: {begun}" for begun in _begun(training)),
         *(f"- Recipe until step {stage['until_step']}: {_listed(stage)}" for stage in stages),
         f"- Recipe{' after that' if stages else ''}: {_listed(recipe)}",
-        *([f"- Figures: {_listed(figures)}"] if figures else []),
+        *([f"- Figures: {', '.join(f'{name} {value}' for name, value in figures.items())}"] if figures else []),
         "",
         "It paints any photo. It was not made to hide who or what a photo shows.",
         "",
@@ -119,13 +119,13 @@ def _base(training: Mapping[str, Any]) -> str:
     return f"; that of the bundle {training['from']['bundle']} {training['from']['version']}, as it is"
 
 
-def _begun(training: Mapping[str, Any]) -> str:
-    """Return what the training began with, if that was trained before, and is not left as it is."""
+def _begun(training: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the training began with, if that was trained before and is not left as it is, the latest first."""
     before = training.get("from", {}).get("training", {})
-    if not before or training.get("frozen"):
-        return ""
-    steps = f"{before.get('step', 0)} steps by {_perception(before)}, {before.get('seconds', 0) / 60:.0f} minutes"
-    return f"{steps}; {_listed(before.get('recipe', {}))}"
+    if before and not training.get("frozen"):
+        steps = f"{before.get('step', 0)} steps by {_perception(before)}, {before.get('seconds', 0) / 60:.0f} minutes"
+        yield f"{steps}; {_listed(before.get('recipe', {}))}"
+        yield from _begun(before)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

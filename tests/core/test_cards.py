@@ -32,4 +32,7 @@ def test_a_card_tells_what_a_training_began_with() -> None:
     before = {"step": 300, "seconds": 120, "perception": {"network": "compact"}, "recipe": {"crop": 192}}
     told = card(**{"from": {"file": "checkpoint.safetensors", "training": before}})
     assert "- Begun with: 300 steps by Impasto's compact one, distilled from VGG-19, 2 minutes; crop 192\n" in told
+    first = {"step": 100, "perception": {"network": "vgg19"}}
+    told = card(**{"from": {"training": {**before, "from": {"training": first}}}})
+    assert told.index("- Begun with: 300 steps") < told.index("- Begun with: 100 steps by VGG-19")
     assert "Begun with" not in card()
