@@ -212,7 +212,18 @@ def test_real_photos_and_a_real_painting_bring_the_style_loss_down(tmp_path: Pat
     vgg = data / "weights" / "vgg19_features_fp16.safetensors"
     given = ["fit", *places, "--out", str(tmp_path / "out"), "--vgg-weights", str(vgg), *QUIET]
     recipe = ["--steps", "200", "--width", "8", "--residual-blocks", "1", "--crop", "64", "--flat-share", "0"]
-    strong = ["--style-weight", "8", "--content-budget", "0", "--warmup", "10", "--learning-rate", "0.01"]
+    strong = [
+        "--style-weight",
+        "8",
+        "--content-budget",
+        "0",
+        "--warmup",
+        "10",
+        "--learning-rate",
+        "0.01",
+        "--code-rate",
+        "1",
+    ]
     strong += ["--strength-share", "0", "--grid-weight", "0", "--large-every", "0"]
     assert main([*given, *recipe, *strong]) == 0
     lines = [json.loads(line) for line in (tmp_path / "out" / "losses.jsonl").read_text().splitlines()]

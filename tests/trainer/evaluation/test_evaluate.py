@@ -215,14 +215,14 @@ def test_the_starter_is_worth_some_iterations(
     monkeypatch.setattr("impasto_trainer.evaluation.figures.PROBED", 1)
     weights = data / "weights" / "vgg19_features_fp16.safetensors"
     given = ["--photos", f"{data}/photos_large", "--paintings", f"{data}/paintings", "--vgg-weights", f"{weights}"]
-    sizes = ["--count", "1", "--neq-count", "1", "--sizes", "64"]
+    sizes = ["--count", "1", "--neq-count", "1", "--sizes", "128"]
 
     assert main(["evaluate", str(STARTER), *given, *sizes, "--styles", "starry-night", "--device", "cpu"]) == 0
 
     (figures,) = measured
-    fractions = figures.fractions[64]
+    fractions = figures.fractions[128]
     assert fractions is not None
     assert 0 < fractions.style < 0.5
     assert 0.2 < fractions.content < 0.6
     assert figures.strengths[1.0].style < figures.strengths[0.0].style == pytest.approx(1, abs=0.02)
-    assert figures.from_noise[64].iterations > figures.from_photo[64].iterations >= 1
+    assert figures.from_noise[128].iterations > figures.from_photo[128].iterations >= 1
