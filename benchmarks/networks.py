@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from benchmarks.trials import chosen_paintings, judging_eye, train, trial_parser, unseen_photos
 from impasto import images
 from impasto.bundle import Bundle
 from impasto.cards import About
@@ -31,19 +31,15 @@ from impasto.engine import Engine, Provider, available_providers, open_engine
 from impasto.machine import machine, table
 from impasto.nn.designs import DESIGNS
 from impasto.nn.layers import CodeReader, ConvNorm, Convolution, Residual
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.nn.perception import COMPACT, load_perception
 from impasto_exporter.export import export
 from impasto_trainer.evaluation.judge import Eye, Judge
 from impasto_trainer.evaluation.neq import PHOTO_CAP, Descent, Objective, Weights
-from impasto_trainer.paintings import Painting, read_paintings
-from impasto_trainer.photos import PhotoCrops, find_photos
+from impasto_trainer.paintings import Painting
+from impasto_trainer.photos import find_photos
 from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import Progress, Training
+from impasto_trainer.training import Training
 
 TIMED_AT = 512  # px
-JUDGED_AT = 256  # px, long side
-_STYLES = ("great-wave", "the-scream", "composition-vii")
 _NEQ_PHOTOS = 1
 _WARM_UP, _RUNS = 2, 7
 
@@ -122,15 +118,12 @@ CANDIDATES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    options = trial_parser(__doc__, steps=200).parse_args(arguments)
     DESIGNS.update({"quarter": Quarter, "quarter-separable": QuarterSeparable})  # type: ignore[dict-item]
-    paintings = [found for found in read_paintings(find_photos(options.paintings)) if found.style in options.styles]
-    photos = find_photos(options.photos)
-    unseen = find_photos(options.validation)
-    eye = Eye(load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights), torch.device("cpu"))
+    paintings, photos = chosen_paintings(options), find_photos(options.photos)
+    eye, pictures = judging_eye(options), unseen_photos(options)
     print(f"{machine()}; {options.steps} steps of {options.batch} crops of {options.crop} px, {len(paintings)} styles")
     print(f"judged by {eye.perception.name} on {options.count} photos, N_eq on {_NEQ_PHOTOS}\n")
-    pictures = [_sized(path) for path in unseen[:: max(1, len(unseen) // options.count)][: options.count]]
     judges = {p.style: Judge(eye, p.pixels, Recipe().painting_size) for p in paintings}
     header = [
         "network",
@@ -167,21 +160,9 @@ def _train(
         content_budget=0.0,
         learning_rate=options.learning_rate,
     )
-    crops = PhotoCrops.of(photos, recipe)
-    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, name=COMPACT.name)
-    training = Training(recipe, crops, paintings, perception, device=torch.device("cpu"))
-    with tqdm(total=recipe.steps, desc=candidate.label) as bar:
-
-        def on_step(_: Progress) -> None:
-            bar.update()
-
-        training.run(1, on_step)
+    training = train(recipe, photos, paintings, candidate.label)
     made = export(training.checkpoint(), out, name="trial", version="0", about=About())
     return made.bundle, training
-
-
-def _sized(path: Path) -> images.Pixels:
-    return images.with_long_side(images.decode(path.read_bytes(), field=path.name), JUDGED_AT, multiple=8)
 
 
 def _time(bundle: Bundle, provider: Provider) -> float:
@@ -224,21 +205,6 @@ def _quality(
         f"{statistics.median(contents):.3f}",
         f"{statistics.median(iterations):g}",
     ]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
-    parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="photos to judge on")
-    parser.add_argument("--styles", nargs="+", default=_STYLES, metavar="ID", help="[%(default)s]")
-    parser.add_argument("--steps", type=int, default=200, help="[%(default)s]")
-    parser.add_argument("--batch", type=int, default=4, help="[%(default)s]")
-    parser.add_argument("--crop", type=int, default=128, help="px [%(default)s]")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="[%(default)s]")
-    parser.add_argument("--count", type=int, default=4, help="photos to judge on [%(default)s]")
-    parser.add_argument("--vgg-weights", type=Path, metavar="FILE")
-    return parser
 
 
 if __name__ == "__main__":

@@ -14,30 +14,20 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
+from benchmarks.trials import chosen_paintings, judging_eye, train, trial_parser, unseen_photos
 from impasto import images
 from impasto.machine import machine, table
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.nn.perception import COMPACT, load_perception
 from impasto_trainer.evaluation.judge import Eye, Judge
-from impasto_trainer.evaluation.sample import spread
-from impasto_trainer.paintings import Painting, read_paintings
-from impasto_trainer.photos import PhotoCrops, find_photos
+from impasto_trainer.paintings import Painting
+from impasto_trainer.photos import find_photos
 from impasto_trainer.recipe import Recipe
-from impasto_trainer.training import Progress, Training
-
-JUDGED_AT = 256  # px, long side
-_STYLES = ("great-wave", "the-scream", "composition-vii")
+from impasto_trainer.training import Training
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    paintings = [found for found in read_paintings(find_photos(options.paintings)) if found.style in options.styles]
-    photos = find_photos(options.photos)
-    eye = Eye(load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, options.vgg_weights), torch.device("cpu"))
-    unseen = [_sized(path) for path in spread(find_photos(options.validation), options.count)]
+    paintings, photos = chosen_paintings(options), find_photos(options.photos)
+    eye, unseen = judging_eye(options), unseen_photos(options)
     print(f"{machine()}; {options.steps} steps a style of {options.batch} crops of {options.crop} px")
     print(f"judged by {eye.perception.name} on {len(unseen)} photos\n", flush=True)
     together = _fractions(_train(paintings, photos, options), eye, unseen)
@@ -57,15 +47,7 @@ def _train(paintings: list[Painting], photos: list[Path], options: argparse.Name
         learning_rate=options.learning_rate,
         code_rate=options.code_rate,
     )
-    perception = load_perception({*CONTENT_LAYERS, *STYLE_LAYERS}, name=COMPACT.name)
-    training = Training(recipe, PhotoCrops.of(photos, recipe), paintings, perception, device=torch.device("cpu"))
-    with tqdm(total=recipe.steps, desc=", ".join(painting.style for painting in paintings)) as bar:
-
-        def on_step(_: Progress) -> None:
-            bar.update()
-
-        training.run(1, on_step)
-    return training
+    return train(recipe, photos, paintings, ", ".join(painting.style for painting in paintings))
 
 
 def _fractions(training: Training, eye: Eye, photos: list[images.Pixels]) -> list[tuple[float, float]]:
@@ -81,28 +63,14 @@ def _fractions(training: Training, eye: Eye, photos: list[images.Pixels]) -> lis
     return found
 
 
-def _sized(path: Path) -> images.Pixels:
-    return images.with_long_side(images.decode(path.read_bytes(), field=path.name), JUDGED_AT, multiple=8)
-
-
 def _pair(fractions: tuple[float, float]) -> str:
     return f"{fractions[0]:.2f} / {fractions[1]:.2f}"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
-    parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="photos to judge on")
-    parser.add_argument("--styles", nargs="+", default=_STYLES, metavar="ID", help="[%(default)s]")
-    parser.add_argument("--steps", type=int, default=400, help="for each style [%(default)s]")
-    parser.add_argument("--batch", type=int, default=4, help="[%(default)s]")
-    parser.add_argument("--crop", type=int, default=128, help="px [%(default)s]")
+    parser = trial_parser(__doc__, steps=400)
     parser.add_argument("--zoom", type=float, default=2.5, help="[%(default)s]")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="[%(default)s]")
     parser.add_argument("--code-rate", type=float, default=Recipe().code_rate, help="[%(default)s]")
-    parser.add_argument("--count", type=int, default=4, help="photos to judge on [%(default)s]")
-    parser.add_argument("--vgg-weights", type=Path, metavar="FILE")
     return parser
 
 

@@ -11,7 +11,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[None]:
     """Return the context for a forward pass: autocast to bfloat16 where the device is faster in it, else nothing.
 
     bfloat16 keeps the range of VGG-19's activations (up to 18,000 in the original weights); losses stay fp32. A CPU
-    gains by it if it multiplies tiles of it (AMX); where it has only AVX-512's dot products it takes twice as long as
+    gains by it if it multiplies tiles of it (AMX); where it has only AVX-512's dot products it takes longer than
     in fp32.
     """
     if device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported()):
