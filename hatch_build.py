@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROTOS = ("impasto/v1/stylizer.proto",)
+
+# googleapis-common-protos ships this file under a name that nobody imports it by, itself included.
+MISNAMED = "google/longrunning/operations_proto.proto"
+PROPER_NAME = "google/longrunning/operations.proto"
 
 
 class StubsHook(BuildHookInterface[Any]):
@@ -27,9 +33,12 @@ def generate(root: Path) -> None:
     (out / "impasto" / "v1" / "__init__.py").write_text('"""Generated from proto/impasto/v1; not to be edited."""\n')
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     google_apis = Path(field_behavior_pb2.__file__).parents[2]
-    includes = [root / "proto", well_known, google_apis]
-    arguments = [f"-I{path}" for path in includes]
-    arguments += [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
-    status = protoc.main(["protoc", *arguments, *PROTOS])
+    with TemporaryDirectory() as renamed:
+        proper = Path(renamed) / PROPER_NAME
+        proper.parent.mkdir(parents=True)
+        shutil.copy(google_apis / MISNAMED, proper)
+        arguments = [f"-I{path}" for path in (root / "proto", well_known, google_apis, renamed)]
+        arguments += [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
+        status = protoc.main(["protoc", *arguments, *PROTOS])
     if status:
         raise RuntimeError(f"protoc ended with status {status}")

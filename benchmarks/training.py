@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from impasto.backbones import COMPACT, CONTENT_LAYERS, STYLE_LAYERS, VGG19
 from impasto.machine import machine, table
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.nn.perception import COMPACT, VGG19, load_perception
+from impasto.nn.perception import load_perception
 from impasto_trainer.commands.options import add_device_option, device
 from impasto_trainer.paintings import Painting, read_paintings
 from impasto_trainer.photos import PhotoCrops, find_photos

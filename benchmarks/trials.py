@@ -9,8 +9,8 @@ import torch
 from tqdm import tqdm
 
 from impasto import images
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
-from impasto.nn.perception import COMPACT, load_perception
+from impasto.backbones import COMPACT, CONTENT_LAYERS, STYLE_LAYERS
+from impasto.nn.perception import load_perception
 from impasto_trainer.evaluation.judge import Eye
 from impasto_trainer.evaluation.sample import spread
 from impasto_trainer.paintings import Painting, read_paintings

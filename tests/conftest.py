@@ -25,7 +25,8 @@ def random_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from impasto.nn.perception import VGG19, Perception, torchvision_key
+    from impasto.backbones import VGG19
+    from impasto.nn.perception import Perception, torchvision_key
 
     generator = torch.Generator().manual_seed(0)
     state = {}

@@ -119,7 +119,7 @@ def test_a_real_server_returns_every_size_as_it_came_or_as_asked(tmp_path: Path)
 def test_it_paints_in_the_hand_and_keeps_the_content(starter: Bundle, engine: Engine, data: Path) -> None:
     import torch
 
-    from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
+    from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
     from impasto.nn.perception import load_perception
     from impasto_trainer.evaluation.judge import Eye, Judge
 

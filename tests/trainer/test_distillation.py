@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from impasto.nn.losses import STYLE_LAYERS, gram
-from impasto.nn.perception import COMPACT, Perception, load_perception
+from impasto.backbones import COMPACT, STYLE_LAYERS
+from impasto.nn.losses import gram
+from impasto.nn.perception import Perception, load_perception
 from impasto_trainer.distillation import TWINS, Student, learn, prune, spoil
 from impasto_trainer.main import main
 from tests.trainer.pictures import photos

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from impasto import images
+from impasto.backbones import STYLE_LAYERS
 from impasto.errors import InvalidInput
-from impasto.nn.losses import STYLE_LAYERS
 from impasto.nn.perception import load_perception
 from impasto_trainer.paintings import Painting, style_grams, style_id
 from tests.support import gradient

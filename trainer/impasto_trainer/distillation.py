@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.backbones import COMPACT, VGG19
 from impasto.nn.losses import gram, relative_error
-from impasto.nn.perception import COMPACT, VGG19, Perception
+from impasto.nn.perception import Perception
 from impasto.nn.precision import mixed_precision
 
 # Which of VGG-19's layers each layer of the compact perception stands for: the last of a block for the last.

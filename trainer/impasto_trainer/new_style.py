@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.backbones import STYLE_LAYERS
 from impasto.bundle import Bundle
 from impasto.codes import Codes
-from impasto.nn.losses import STYLE_LAYERS, gram, gram_loss
+from impasto.nn.losses import gram, gram_loss
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet
 from impasto_trainer.paintings import Painting, picture_grams

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from impasto.nn.losses import CONTENT_LAYERS, content_loss, gram, grid, style_loss, total_variation
+from impasto.backbones import CONTENT_LAYERS
+from impasto.nn.losses import content_loss, gram, grid, style_loss, total_variation
 from impasto.nn.perception import Perception
 from impasto.nn.transformer import TransformerNet, identity_code
 from impasto_trainer.draws import LARGEST_SHIFT, Draw

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.backbones import STYLE_LAYERS
 from impasto.bundle import IDENTITY, slug
 from impasto.errors import InvalidInput
-from impasto.nn.losses import STYLE_LAYERS, gram
+from impasto.nn.losses import gram
 from impasto.nn.perception import Perception
 
 _THUMBNAIL = 384  # px, long side

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from impasto import images
+from impasto.backbones import CONTENT_LAYERS
 from impasto.errors import CheckpointError
 from impasto.nn.checkpoint import Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, content_loss
+from impasto.nn.losses import content_loss
 from impasto.nn.perception import Perception
 from impasto.nn.precision import mixed_precision
 from impasto.nn.transformer import TransformerNet, new_code

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-CONTENT_LAYERS = ("relu4_2",)
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
 
 def gram(features: Tensor) -> Tensor:
     """Return the Gram matrix of each picture's features over their number of positions, in fp32.

@@ -7,8 +7,7 @@ stands in for it at a fraction of the time (see `impasto_trainer.distillation`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from impasto.backbones import COMPACT, PERCEPTIONS, VGG19, Backbone
 from impasto.errors import InvalidInput, MissingDependency, WeightsNotFound
 
 WEIGHTS_VARIABLE = "IMPASTO_VGG_WEIGHTS"
@@ -24,50 +24,6 @@ COMPACT_WEIGHTS = Path(__file__).with_name("compact.safetensors")
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A chain of 3 x 3 convolutions, each with a ReLU.
-
-    Attributes:
-        name: what options and records call it.
-        channels: layer -> its channels, in order; `relu3_1` is the first convolution of the third block, and a max
-            pooling stands between the blocks.
-        exits: the layers that can be asked for.
-        measured: whether a linear map stands at each exit (see `Perception`).
-    """
-
-    name: str
-    channels: Mapping[str, int]
-    exits: tuple[str, ...]
-    measured: bool = False
-
-    def depth(self, layer: str) -> int:
-        """Return how many convolutions lie before a layer, or raise ValueError if it cannot be asked for."""
-        if layer not in self.exits:
-            raise ValueError(f"{self.name} has no layer {layer!r}; it has {', '.join(self.exits)}")
-        return list(self.channels).index(layer)
-
-
-def _layers(*blocks: tuple[int, int]) -> dict[str, int]:
-    """Return the layers of blocks that each have so many convolutions of so many channels."""
-    return {
-        f"relu{block}_{layer}": channels
-        for block, (count, channels) in enumerate(blocks, start=1)
-        for layer in range(1, count + 1)
-    }
-
-
-_VGG19_LAYERS = _layers((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-VGG19 = Backbone("vgg19", _VGG19_LAYERS, exits=tuple(_VGG19_LAYERS))
-COMPACT = Backbone(
-    "compact",
-    _layers((2, 16), (2, 32), (3, 64), (3, 128), (1, 128)),
-    exits=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"),
-    measured=True,
-)
-NAMES = ("auto", VGG19.name, COMPACT.name)
 
 
 class Perception(nn.Module):
@@ -143,8 +99,8 @@ def load_perception(layers: Iterable[str], weights: Path | None = None, *, name:
         MissingDependency: VGG-19 is asked for, no file is given and torchvision is not installed.
         ValueError: a layer that the backbone lacks.
     """
-    if name not in NAMES:
-        raise InvalidInput("perception", f"{name!r} is unknown; give {', '.join(NAMES)}")
+    if name not in PERCEPTIONS:
+        raise InvalidInput("perception", f"{name!r} is unknown; give {', '.join(PERCEPTIONS)}")
     if name == COMPACT.name and weights:
         raise InvalidInput(
             "vgg-weights", "are for VGG-19, but the compact perception is asked for; give one of the two"

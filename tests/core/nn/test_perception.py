@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torchvision.models import VGG19_Weights, vgg19
 
 from impasto import images
+from impasto.backbones import STYLE_LAYERS
 from impasto.errors import InvalidInput, WeightsNotFound
-from impasto.nn.losses import STYLE_LAYERS, gram, style_loss
+from impasto.nn.losses import gram, style_loss
 from impasto.nn.perception import IMAGENET_MEAN, IMAGENET_STD, load_perception
 
 # Where torchvision's `vgg19().features` has these layers.

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from impasto import images
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS, content_loss, gram, style_loss
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
+from impasto.nn.losses import content_loss, gram, style_loss
 from impasto.nn.perception import load_perception
 from impasto_trainer.evaluation.judge import Eye, Judge
 from tests.support import gradient

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.errors import BundleError
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.nn.perception import load_perception
 from impasto_trainer.evaluation.judge import Eye
 from impasto_trainer.evaluation.neq import Descent, Objective, Weights, noise_like

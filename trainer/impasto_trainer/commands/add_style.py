@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.bundle import MANIFEST, Bundle, is_id, load_bundle, slug
 from impasto.cards import About
 from impasto.errors import BundleError, CheckpointError, InvalidInput
 from impasto.nn.bundled import read_checkpoint
 from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
 from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
 from impasto_trainer.extension import write_extension

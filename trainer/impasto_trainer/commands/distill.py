@@ -12,8 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
+from impasto.backbones import COMPACT, VGG19
 from impasto.nn.checkpoint import write_atomically
-from impasto.nn.perception import COMPACT, COMPACT_WEIGHTS, VGG19, WEIGHTS_VARIABLE, load_perception
+from impasto.nn.perception import COMPACT_WEIGHTS, WEIGHTS_VARIABLE, load_perception
 from impasto.nn.precision import mixed_precision
 from impasto_trainer.commands.options import add_device_option, at_least, device
 from impasto_trainer.distillation import TWINS, Student, learn, prune, spoil

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.bundle import Bundle, load_bundle
 from impasto.engine import open_engine
 from impasto.errors import BundleError, InvalidInput
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, at_least, device, perception
 from impasto_trainer.evaluation import report
 from impasto_trainer.evaluation.figures import Brush, Figures, Measurement

@@ -7,9 +7,9 @@ from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.errors import CheckpointError, InvalidInput
 from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS
 from impasto_trainer.commands.options import add_device_option, add_perception_options, device, perception
 from impasto_trainer.commands.running import add_running_options, pays_to_compile, run_to_the_end, split_photos
 from impasto_trainer.paintings import read_paintings

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
+from impasto.backbones import PERCEPTIONS
 from impasto.errors import InvalidInput
-from impasto.nn.perception import NAMES, WEIGHTS_VARIABLE, Perception, load_perception
+from impasto.nn.perception import WEIGHTS_VARIABLE, Perception, load_perception
 from impasto_trainer.ranks import local_rank
 
 
 def add_perception_options(parser: argparse.ArgumentParser) -> None:
     """Let the caller say which perception looks at the pictures."""
     parser.add_argument(
-        "--perception", choices=NAMES, default="auto", help="[auto: VGG-19 where its weights are named]"
+        "--perception", choices=PERCEPTIONS, default="auto", help="[auto: VGG-19 where its weights are named]"
     )
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.nn.losses import CONTENT_LAYERS, STYLE_LAYERS, content_loss, gram, gram_loss
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
+from impasto.nn.losses import content_loss, gram, gram_loss
 from impasto.nn.perception import Perception
 
 

@@ -20,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.backbones import CONTENT_LAYERS
 from impasto.errors import BundleError
-from impasto.nn.losses import CONTENT_LAYERS, content_loss, style_loss, total_variation
+from impasto.nn.losses import content_loss, style_loss, total_variation
 from impasto.nn.perception import Perception
 
 HISTORY = 10  # pairs; 100, as some take, cost ten times the memory and gain nothing here
