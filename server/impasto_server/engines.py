@@ -14,8 +14,8 @@ from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine import Engine, Provider, available_providers, open_engine
 from impasto.images import Pixels, to_pixels, to_planes
+from impasto.logs import Log
 from impasto_server.library import Brush
-from impasto_server.logs import Log
 
 OpenEngine = Callable[[Bundle], Engine]
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import grpc
 from grpc_status import rpc_status
 
-from impasto_server.logs import Log, forget_notes, note
+from impasto.logs import Log, forget_notes, note
 from impasto_server.metrics import Metrics
 from impasto_server.statuses import internal, status_of
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from impasto.errors import ImpastoError
+from impasto.logs import Log, adopt_library_logs, make_log
 from impasto_server import engines, painter
 from impasto_server.config import PROGRAM, Config, ConfigError, load
-from impasto_server.logs import Log, adopt_library_logs, make_log
 from impasto_server.server import running
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

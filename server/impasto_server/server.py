@@ -13,6 +13,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from impasto import __version__
+from impasto.logs import Log, make_log
 from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
 from impasto_server.admission import Admission
 from impasto_server.config import Address, Config
@@ -22,7 +23,6 @@ from impasto_server.health import Health
 from impasto_server.http import HttpPort
 from impasto_server.interceptor import Interceptor
 from impasto_server.library import Library
-from impasto_server.logs import Log, make_log
 from impasto_server.metrics import Metrics
 from impasto_server.painter import Painter
 from impasto_server.stylizer import SERVICE, Stylizer

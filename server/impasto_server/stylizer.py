@@ -6,12 +6,12 @@ from typing import Any
 
 from typing_extensions import override
 
+from impasto.logs import note
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
 from impasto_server.config import Config
 from impasto_server.health import Health
 from impasto_server.library import Library, Style
-from impasto_server.logs import note
 from impasto_server.metrics import Metrics
 from impasto_server.paging import page
 from impasto_server.painter import Painter, Painting

@@ -24,10 +24,10 @@ from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine import FakeEngine
 from impasto.images import Format, Pixels, Planes
+from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from impasto_server.config import Config
-from impasto_server.logs import make_log
 from impasto_server.server import Server, running
 from tests.support import gradient
 

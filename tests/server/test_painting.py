@@ -13,8 +13,8 @@ from impasto.bundle import Bundle, write_bundle
 from impasto.codes import Codes
 from impasto.engine import FakeEngine
 from impasto.images import Format, Planes
+from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.logs import make_log
 from impasto_server.server import running
 from tests.server.support import Served, blend, connect, options, photo, read, serving
 from tests.support import fake_bundle, gradient
