@@ -7,6 +7,7 @@ squared norm of its target. VGG-19 exists with activations 50 times apart in sca
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,9 +18,32 @@ def gram(features: Tensor) -> Tensor:
 
     Gatys et al. 2016, equation 3. [N, C, H, W] -> [N, C, C].
     """
-    flat = features.float().flatten(2)
-    with torch.autocast(features.device.type, enabled=False):
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
+    result: Tensor = _Gram.apply(features.float())
+    return result
+
+
+class _Gram(torch.autograd.Function):
+    """F^T F / n, with F [n, C] by rows of positions, which is how channels last lie in memory.
+
+    Left to autograd, F would count as two inputs with two gradients, in another order than the features', and adding
+    these up takes longer than the product itself.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        flat = features.permute(0, 2, 3, 1).flatten(1, 2)
+        with torch.autocast(features.device.type, enabled=False):
+            product: Tensor = flat.transpose(1, 2) @ flat / flat.shape[1]
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        positions = features.permute(0, 2, 3, 1)
+        with torch.autocast(features.device.type, enabled=False):
+            symmetric = (gradients[0] + gradients[0].transpose(1, 2)) / positions[0, ..., 0].numel()
+            return (positions.flatten(1, 2) @ symmetric).view(positions.shape).permute(0, 3, 1, 2)
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ stands in for it at a fraction of the time (see `impasto_trainer.distillation`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +26,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+_POOLINGS: Mapping[str, Callable[[Tensor, int], Tensor]] = {"max": F.max_pool2d, "average": F.avg_pool2d}
+
+
 class Perception(nn.Module):
     """A backbone cut behind the deepest layer that is asked for, frozen.
 
@@ -38,9 +41,10 @@ class Perception(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layers: Iterable[str], backbone: Backbone = VGG19) -> None:
+    def __init__(self, layers: Iterable[str], backbone: Backbone = VGG19, pooling: str = "max") -> None:
         super().__init__()
         self.backbone = backbone
+        self.pooled = _POOLINGS[pooling]
         self.layers = tuple(sorted(set(layers), key=backbone.depth))
         self.path = tuple(backbone.channels)[: backbone.depth(self.layers[-1]) + 1]
         self.features = nn.ModuleDict()
@@ -76,14 +80,16 @@ class Perception(nn.Module):
         found = {}
         for name in self.path[: deepest + 1]:
             if name.endswith("_1") and name != "relu1_1":
-                x = F.max_pool2d(x, 2)
+                x = self.pooled(x, 2)
             x = F.relu(self.features[name](x))
             if name in wanted:
                 found[name] = self.metrics[name](x) if name in self.metrics else x
         return found
 
 
-def load_perception(layers: Iterable[str], weights: Path | None = None, *, name: str = "auto") -> Perception:
+def load_perception(
+    layers: Iterable[str], weights: Path | None = None, *, name: str = "auto", pooling: str = "max"
+) -> Perception:
     """Return a perception with trained weights.
 
     Args:
@@ -92,6 +98,7 @@ def load_perception(layers: Iterable[str], weights: Path | None = None, *, name:
             any float type. Without it the file that IMPASTO_VGG_WEIGHTS names is read; without that, torchvision's own
             IMAGENET1K_V1 weights are taken from its cache or downloaded.
         name: `vgg19`, `compact`, or `auto`: VGG-19 where a file with its weights is named, else the compact one.
+        pooling: `max`, as both were trained, or `average` (Gatys et al. 2016, section 2).
 
     Raises:
         InvalidInput: a name that means nothing, or weights of VGG-19 for the compact one.
@@ -107,10 +114,10 @@ def load_perception(layers: Iterable[str], weights: Path | None = None, *, name:
         )
     path = weights or (Path(os.environ[WEIGHTS_VARIABLE]) if os.environ.get(WEIGHTS_VARIABLE) else None)
     if name == COMPACT.name or (name == "auto" and path is None):
-        perception = Perception(layers, COMPACT)
+        perception = Perception(layers, COMPACT, pooling)
         perception.load_state_dict(_read_file(COMPACT_WEIGHTS, list(perception.state_dict())))
         return perception.eval()
-    perception = Perception(layers, VGG19)
+    perception = Perception(layers, VGG19, pooling)
     keys = {key: torchvision_key(key) for key in perception.state_dict()}
     state = _read_file(path, list(keys.values())) if path else _torchvision_weights(list(keys.values()))
     perception.load_state_dict({key: state[there] for key, there in keys.items()})

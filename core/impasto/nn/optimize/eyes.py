@@ -1,0 +1,68 @@
+"""The perception that an optimisation looks through, made ready for its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from impasto.nn.perception import Perception, load_perception
+from impasto.nn.winograd import WinogradConv2d, pays
+from impasto.optimization import Optimization
+
+
+class Interrupted(Exception):
+    """Somebody asked for the optimisation to stop."""
+
+
+def perception_for(
+    optimization: Optimization, weights: Path | None = None, *, device: torch.device | None = None
+) -> Perception:
+    """Return the perception that an optimisation asks for, on a device.
+
+    It may serve several optimisations, one after the other, of the same layers, pooling and perception.
+
+    Args:
+        optimization: its layers, pooling and perception.
+        weights: of VGG-19; see `impasto.nn.perception.load_perception`.
+        device: the CPU by default.
+
+    Raises:
+        InvalidInput: the perception that `auto` has chosen lacks a layer.
+        WeightsNotFound, MissingDependency: see `load_perception`.
+    """
+    layers = (*optimization.content_layers, *optimization.style_layers)
+    if optimization.perception == "compact":
+        weights = None
+    perception = load_perception(layers, weights, name=optimization.perception, pooling=optimization.pooling)
+    perception = perception.to(device or torch.device("cpu")).to(memory_format=torch.channels_last)
+    if device is None or device.type == "cpu":
+        for name in perception.path:
+            convolution = perception.features[name]
+            if isinstance(convolution, nn.Conv2d) and pays(convolution):
+                perception.features[name] = WinogradConv2d(convolution)
+    return perception
+
+
+@contextmanager
+def interruptible(perception: Perception, interrupted: Callable[[], bool]) -> Iterator[None]:
+    """Within the block, let passes through the perception raise Interrupted, at the next layer of either direction."""
+
+    def look() -> None:
+        if interrupted():
+            raise Interrupted
+
+    def on_the_way(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        look()
+        if output.requires_grad:
+            output.register_hook(lambda _gradient: look())  # type: ignore[no-untyped-call]
+
+    hooks = [perception.features[name].register_forward_hook(on_the_way) for name in perception.path]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,87 @@
+"""A checkpoint of an optimisation: safetensors, with the place in the plan as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from impasto.errors import CheckpointError
+from impasto.nn.optimize.adam import Adam
+from impasto.nn.optimize.lbfgs import LBFGS
+
+_FORMAT = 1
+_DESCENTS: Mapping[str, type[LBFGS] | type[Adam]] = {LBFGS.name: LBFGS, Adam.name: Adam}
+_HEADER = 8  # bytes of a safetensors file that hold the length of its header
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """Where an optimisation was.
+
+    Attributes:
+        optimizer: the descent's name.
+        long_side: px, of the finest scale.
+        scale, done: the scale's number, and the steps at it.
+        totals: the objective after the last steps.
+        notes: of the progress.
+        tensors: the picture, and the descent's state.
+    """
+
+    optimizer: str
+    long_side: int
+    scale: int
+    done: int
+    totals: tuple[float, ...]
+    notes: tuple[str, ...]
+    tensors: Mapping[str, Tensor] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, descent: LBFGS | Adam, long_side: int, scale: int, done: int, totals: Sequence[float], notes: Sequence[str]
+    ) -> Saved:
+        return cls(
+            optimizer=descent.name,
+            long_side=long_side,
+            scale=scale,
+            done=done,
+            totals=tuple(totals),
+            notes=tuple(notes),
+            tensors={"picture": descent.picture.detach()} | descent.state(),
+        )
+
+    def write(self) -> bytes:
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "tensors"}
+        values["format"] = _FORMAT
+        return save(
+            {name: value.cpu().contiguous() for name, value in self.tensors.items()}, {"impasto": json.dumps(values)}
+        )
+
+    @classmethod
+    def read(cls, data: bytes) -> Saved:
+        """Return what `write` wrote, or raise CheckpointError."""
+        try:
+            length = int.from_bytes(data[:_HEADER], "little")
+            values = json.loads(json.loads(data[_HEADER : _HEADER + length])["__metadata__"]["impasto"])
+            tensors = load(data)
+            if values.pop("format") != _FORMAT:
+                raise CheckpointError("the checkpoint of this job was written by another version; create the job again")
+            values |= {"totals": tuple(values["totals"]), "notes": tuple(values["notes"]), "tensors": tensors}
+            return cls(**values)
+        except (ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise CheckpointError(f"the checkpoint of this job cannot be read: {error}") from error
+
+    def descent(self, device: torch.device) -> LBFGS | Adam:
+        """Return the descent as it was."""
+        tensors = {
+            name: value.to(device, memory_format=torch.channels_last) if value.dim() == 4 else value
+            for name, value in self.tensors.items()
+        }
+        descent = _DESCENTS[self.optimizer](tensors.pop("picture"))
+        descent.restore(tensors)
+        return descent
