@@ -48,13 +48,18 @@ def check_weight(weight: float, field: str) -> None:
         raise InvalidInput(field, f"{weight:.6g} is no weight; give a finite number, 0 or more")
 
 
+def check_strength(strength: float, field: str = "strength") -> None:
+    """Raise InvalidInput unless this is a strength."""
+    if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
+        raise InvalidInput(field, f"{strength:.6g} is out of range; give 0 (the photo) to 1 (all paint)")
+
+
 def at_strength(code: Codes, identity: Codes, strength: float, *, field: str = "strength") -> Codes:
     """Return identity + strength * (code - identity): [D].
 
     Raises:
         InvalidInput: a strength outside 0..1, or not a number.
     """
-    if not 0.0 <= strength <= 1.0:  # a NaN fails every comparison
-        raise InvalidInput(field, f"{strength:.6g} is out of range; give 0 (the photo) to 1 (all paint)")
+    check_strength(strength, field)
     # Written so that strength 0 and 1 give the two codes to the last bit.
     return np.asarray(np.float32(1 - strength) * identity + np.float32(strength) * code, dtype=np.float32)

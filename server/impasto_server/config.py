@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 import tomllib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -25,9 +27,12 @@ from typing_extensions import override
 
 from impasto.bundle import STARTER
 from impasto.images import MAX_PIXELS, MIN_SIDE
+from impasto.jobs import KEEP_SECONDS, QUEUE_LIMIT
 
 PROGRAM = "impasto-server"
+_LONGEST_KEEP = 10 * 365 * 86_400.0  # s
 _ENV_PREFIX = "IMPASTO_"
+_MEMORY = re.compile(r"(?=.*[1-9])\d+(\.\d+)? ?([KMGT](I?B)?)?", re.IGNORECASE)
 
 
 class ConfigError(Exception):
@@ -64,7 +69,14 @@ def _split(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+def _checked_memory(text: str) -> str:
+    if not _MEMORY.fullmatch(text):
+        raise ValueError("Input should be an amount of memory, such as 4GB or 512MiB")
+    return text
+
+
 AddressText = Annotated[str, AfterValidator(_checked_address)]
+MemoryText = Annotated[str, AfterValidator(_checked_memory)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -118,6 +130,49 @@ class Config(BaseSettings):
     max_concurrent_requests: int = Field(
         16, ge=1, description="photos in the works, waiting ones included; more are refused with RESOURCE_EXHAUSTED"
     )
+    jobs: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether to paint in the style of any painting, by jobs; auto is on where torch is installed or a "
+        "database is named",
+    )
+    state_dir: Path | None = Field(
+        None,
+        description="where jobs are kept unless `database` and `blobs` say otherwise; $XDG_STATE_HOME/impasto or "
+        "~/.local/state/impasto if none",
+    )
+    database: str | None = Field(
+        None,
+        repr=False,
+        description="URL of the jobs' database: sqlite:////folder/jobs.sqlite or postgresql://user@host/database; "
+        "one with a password belongs into the environment; SQLite in state_dir if none",
+    )
+    blobs: str | None = Field(
+        None,
+        repr=False,
+        description="where the jobs' pictures are kept: a folder, or a URL such as s3://bucket/prefix; a folder in "
+        "state_dir if none",
+    )
+    workers: int = Field(
+        -1,
+        ge=-1,
+        description="impasto-worker processes to run beside the server; -1 is 1 where torch is installed and no "
+        "database is named, else 0",
+    )
+    worker_memory: MemoryText | None = Field(
+        None, description="memory that one picture may take in such a worker, such as 4GB; half of what is left if none"
+    )
+    vgg_weights: Path | None = Field(
+        None, description="VGG-19 as safetensors, for such workers; without it they paint with the compact perception"
+    )
+    job_queue_limit: int = Field(
+        QUEUE_LIMIT, ge=1, description="jobs that may wait; more are refused with RESOURCE_EXHAUSTED"
+    )
+    job_keep_seconds: float = Field(
+        KEEP_SECONDS,
+        gt=0,
+        le=_LONGEST_KEEP,
+        description="how long a job and its pictures are kept after its end; then they are deleted",
+    )
     drain_delay_seconds: float = Field(
         0.0,
         ge=0,
@@ -142,6 +197,30 @@ class Config(BaseSettings):
     def bundle_paths(self) -> tuple[Path, ...]:
         return self.bundles or (STARTER,)
 
+    @property
+    def serves_jobs(self) -> bool:
+        return self.jobs == "on" or (self.jobs == "auto" and (self.database is not None or _torch_is_installed()))
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self._state_folder / 'jobs.sqlite'}"
+
+    @property
+    def blobs_url(self) -> str:
+        return self.blobs or str(self._state_folder / "blobs")
+
+    @property
+    def local_workers(self) -> int:
+        """How many workers to run, if jobs are served."""
+        if self.workers >= 0:
+            return self.workers
+        return int(self.database is None and _torch_is_installed())
+
+    @property
+    def _state_folder(self) -> Path:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return (self.state_dir or Path(home) / "impasto").expanduser().absolute()
+
     @classmethod
     @override
     def settings_customise_sources(
@@ -154,6 +233,11 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """One made in code, as tests do, is what it says: only `load` looks at the environment."""
         return (init_settings,)
+
+
+def _torch_is_installed() -> bool:
+    """Tell without importing it."""
+    return find_spec("torch") is not None
 
 
 def load(arguments: Sequence[str]) -> Config:

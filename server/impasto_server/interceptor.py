@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,7 @@ from impasto_server.metrics import Metrics
 from impasto_server.statuses import internal, status_of
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_OURS = "/impasto."  # of other services, such as health, the log would hold little else
+_OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 
 # How far a caller's clock may run ahead of ours: its deadline reaches us rounded up by at most this share of it, and
 # after this time.
@@ -65,8 +65,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, method: str, behaviour: Any) -> Any:
         async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with self._around(method, context):
-                async for response in behaviour(request, context):
+            async with self._around(method, context), aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
                     yield response
 
         return call

@@ -47,8 +47,8 @@ def local_server(folder: Path, options: Sequence[str] = ()) -> Iterator[LocalSer
     """Run `impasto-server` on free ports of the loopback interface; when the block ends, end it.
 
     Args:
-        folder: where `server.log` is written.
-        options: further command line options.
+        folder: where `server.log` is written, and `state` is kept.
+        options: further command line options; without `--jobs on` among them it serves no jobs.
 
     Raises:
         ServerDidNotStart: see there.
@@ -56,8 +56,9 @@ def local_server(folder: Path, options: Sequence[str] = ()) -> Iterator[LocalSer
     ports, log = folder / "ports.json", folder / "server.log"
     ports.unlink(missing_ok=True)
     command = [sys.executable, "-m", "impasto_server.main", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    files = ["--ports-file", str(ports), "--state-dir", str(folder / "state")]
     with log.open("wb") as output:
-        process = subprocess.Popen([*command, "--ports-file", str(ports), *options], stdout=output, stderr=output)  # noqa: S603
+        process = subprocess.Popen([*command, *files, "--jobs", "off", *options], stdout=output, stderr=output)  # noqa: S603
     try:
         yield _wait_until_ready(process, ports, log)
     finally:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from impasto.errors import ImpastoError
 from impasto.logs import Log, adopt_library_logs, make_log
-from impasto_server import engines, painter
+from impasto_server import codec, engines, store
 from impasto_server.config import PROGRAM, Config, ConfigError, load
 from impasto_server.server import running
 
@@ -62,8 +62,8 @@ async def _serve_for_ever(config: Config, log: Log) -> None:
 
 
 def _leave_runs_behind() -> None:
-    """End at once if a picture that the deadline overtook is still in the works: Python would wait for it."""
-    ours = (engines.THREAD_NAME, painter.THREAD_NAME)
+    """End at once if a picture or a question that the deadline overtook is in the works: Python would wait for it."""
+    ours = (engines.THREAD_NAME, codec.THREAD_NAME, store.THREAD_NAME)
     if any(thread.name.startswith(ours) for thread in threading.enumerate()):
         sys.stderr.flush()
         os._exit(0)

@@ -6,13 +6,14 @@ no other module knows the library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from impasto import __version__
 from impasto.bundle import Bundle
+from impasto.jobs import State
 from impasto_server.painter import Painting
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -38,6 +39,8 @@ class Metrics:
             "impasto_requests_in_flight", "Photos in the works, waiting ones included.", registry=self._registry
         )
         self._pixels = Counter("impasto_painted_pixels", "Pixels that engines have painted.", registry=self._registry)
+        self._jobs = Gauge("impasto_jobs", "Jobs, as of a few seconds ago.", ("state",), registry=self._registry)
+        self._workers = Gauge("impasto_workers", "Worker processes beside this server.", registry=self._registry)
         self._info = Info("impasto", "This server.", registry=self._registry)
 
     def watch_in_flight(self, count: Callable[[], float]) -> None:
@@ -56,6 +59,13 @@ class Metrics:
         for stage, seconds in painting.seconds.items():
             self._stages.labels(stage).observe(seconds)
         self._pixels.inc(painting.pixels)
+
+    def jobs(self, counts: Mapping[State, int]) -> None:
+        for state in State:
+            self._jobs.labels(state.value).set(counts.get(state, 0))
+
+    def workers(self, count: int) -> None:
+        self._workers.set(count)
 
     def page(self) -> bytes:
         """Return everything as /metrics shows it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.images import DEFAULT_QUALITY, Format
+from impasto.optimization import Optimization
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,13 @@ class OutputSize:
     height: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """One photo to paint.
 
     Attributes:
         photo: a picture file.
-        style: a style id, or a blend.
-        strength: 0 (the photo) to 1 (all paint); the library checks it.
+        strength: 0 (the photo) to 1 (all paint).
         working_size: px, the long side to paint at; None leaves it to the server.
         output_size: of the result.
         format: of the result.
@@ -41,9 +41,38 @@ class Order:
     """
 
     photo: bytes = field(repr=False)
-    style: str | Blend
     strength: float = 1.0
     working_size: int | None = None
     output_size: OutputSize = OutputSize()
     format: Format = Format.JPEG
     quality: int = DEFAULT_QUALITY
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedOrder(Order):
+    """One to paint in styles that have been trained.
+
+    Attributes:
+        style: a style id, or a blend.
+    """
+
+    style: str | Blend
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOrder(Order):
+    """One to paint by a job, in the style of any paintings.
+
+    Attributes:
+        paintings: picture files.
+        weights: one per painting, not all 0.
+        optimization: how.
+        request_id: the caller's name for it, or None.
+        priority: the higher, the sooner.
+    """
+
+    paintings: tuple[bytes, ...] = field(repr=False)
+    weights: tuple[float, ...]
+    optimization: Optimization
+    request_id: str | None = None
+    priority: int = 0

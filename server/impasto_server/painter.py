@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import ParamSpec, TypeVar
 
 from impasto.images import Format, Limits, Pixels, decode, encode, resize
 from impasto_server.admission import Admission
+from impasto_server.codec import Codec
 from impasto_server.engines import Engines
 from impasto_server.library import Brush
-from impasto_server.order import Order
+from impasto_server.order import Order, TrainedOrder
 from impasto_server.sizes import Size, output_size, working_size
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-THREAD_NAME = "impasto-codec"
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Painter:
     Args:
         engines: what paints.
         admission: who may come in.
-        codec_threads: how many pictures are decoded, scaled or encoded at once.
+        codec: what decodes, scales and encodes.
         default_working_size: px, the long side that larger photos are painted at.
         max_pixels: that a photo or a result may have.
     """
@@ -58,18 +51,18 @@ class Painter:
         self,
         engines: Engines,
         admission: Admission,
+        codec: Codec,
         *,
-        codec_threads: int,
         default_working_size: int,
         max_pixels: int,
     ) -> None:
         self._engines = engines
         self._admission = admission
-        self._codec = ThreadPoolExecutor(codec_threads, THREAD_NAME)
+        self._codec = codec
         self._default_working_size = default_working_size
         self._limits = Limits(max_pixels)
 
-    async def paint(self, order: Order, brush: Brush) -> Painting:
+    async def paint(self, order: TrainedOrder, brush: Brush) -> Painting:
         """Paint one photo.
 
         Raises:
@@ -79,7 +72,7 @@ class Painter:
         """
         with self._admission.admit():
             begun = perf_counter()
-            pixels, size = await self._on_codec(self._prepare, order, brush)
+            pixels, size = await self._codec.run(self._prepare, order, brush)
             seconds = {"decode": perf_counter() - begun}
             painted_at: Size = (pixels.shape[1], pixels.shape[0])
             if brush.paints:
@@ -87,14 +80,11 @@ class Painter:
                 pixels = run.pixels
                 seconds |= {"queue": run.queued, "engine": run.painting}
             finishing = perf_counter()
-            file = await self._on_codec(_finish, pixels, size, order)
+            file = await self._codec.run(_finish, pixels, size, order)
             done = perf_counter()
             seconds |= {"encode": done - finishing, "total": done - begun}
             painted = painted_at[0] * painted_at[1] if brush.paints else 0
             return Painting(file, order.format, size, painted_at, painted, seconds)
-
-    def close(self) -> None:
-        self._codec.shutdown(wait=False, cancel_futures=True)
 
     def _prepare(self, order: Order, brush: Brush) -> tuple[Pixels, Size]:
         """Return what to paint, at its working size, and the size of the result.
@@ -107,9 +97,6 @@ class Painter:
         if not brush.paints:
             return photo, result
         return resize(photo, *working_size(size, order.working_size, self._default_working_size)), result
-
-    async def _on_codec(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._codec, lambda: work(*args, **kwargs))
 
 
 def _finish(pixels: Pixels, size: Size, order: Order) -> bytes:

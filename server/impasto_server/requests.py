@@ -3,11 +3,13 @@ the library, before any work is spent."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from impasto.codes import check_strength
 from impasto.errors import InvalidInput
 from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format, check_quality
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.errors import NotSupported
-from impasto_server.order import Blend, Order, OutputSize, Part
+from impasto_server.order import Blend, OutputSize, Part, TrainedOrder
 from impasto_server.sizes import check_sides
 
 FORMATS: dict[pb.ImageFormat, Format] = {
@@ -18,8 +20,8 @@ FORMATS: dict[pb.ImageFormat, Format] = {
 }
 
 
-def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> Order:
-    """Return what a request asks for.
+def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> TrainedOrder:
+    """Return what a request for trained styles asks for.
 
     Args:
         max_working_size: px, the largest long side that it may name.
@@ -27,19 +29,25 @@ def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels:
 
     Raises:
         InvalidInput: a value out of range.
-        NotSupported: style images.
     """
+    shared = read_shared(request, max_working_size=max_working_size, max_pixels=max_pixels)
+    if request.HasField("optimization"):
+        raise InvalidInput("optimization", "is for style_images only: a trained style is not optimised; leave it out")
+    return TrainedOrder(**shared, style=_style(request))
+
+
+def read_shared(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> dict[str, Any]:
+    """Return the fields that every Order has; for the rest see `read_order`."""
     if not request.image:
         raise InvalidInput("image", "is empty; send the bytes of a JPEG, PNG or WebP file")
-    return Order(
-        photo=request.image,
-        style=_style(request),
-        strength=request.strength if request.HasField("strength") else 1.0,
-        working_size=_working_size(request, max_working_size),
-        output_size=_output_size(request, max_pixels),
-        format=_format(request),
-        quality=_quality(request),
-    )
+    return {
+        "photo": request.image,
+        "strength": _strength(request),
+        "working_size": _working_size(request, max_working_size),
+        "output_size": _output_size(request, max_pixels),
+        "format": _format(request),
+        "quality": _quality(request),
+    }
 
 
 def _style(request: pb.StylizeRequest) -> str | Blend:
@@ -48,13 +56,14 @@ def _style(request: pb.StylizeRequest) -> str | Blend:
             return request.style_id
         case "blend":
             return tuple(Part(part.style_id, part.weight) for part in request.blend.parts)
-        case "style_images":
-            raise NotSupported(
-                "style_images: this server paints trained styles only for now; "
-                "give style_id or blend, with ids from ListStyles"
-            )
         case _:
-            raise InvalidInput("style", "is missing; give style_id or blend, with ids from ListStyles")
+            raise InvalidInput("style", "is missing; give style_id or blend, with ids from ListStyles, or style_images")
+
+
+def _strength(request: pb.StylizeRequest) -> float:
+    strength = request.strength if request.HasField("strength") else 1.0
+    check_strength(strength)
+    return strength
 
 
 def _working_size(request: pb.StylizeRequest, largest: int) -> int | None:

@@ -5,29 +5,42 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc
+from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from impasto import __version__
+from impasto.errors import StoreUnavailable
+from impasto.jobs import Jobs
 from impasto.logs import Log, make_log
 from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
 from impasto_server.admission import Admission
+from impasto_server.codec import Codec
 from impasto_server.config import Address, Config
 from impasto_server.engines import Engines, OpenEngine, onnx_engines
-from impasto_server.errors import CannotListen
+from impasto_server.errors import CannotListen, NotSupported
 from impasto_server.health import Health
 from impasto_server.http import HttpPort
 from impasto_server.interceptor import Interceptor
+from impasto_server.jobs import JobDesk
 from impasto_server.library import Library
 from impasto_server.metrics import Metrics
+from impasto_server.operations import SERVICE as OPERATIONS
+from impasto_server.operations import Operations
 from impasto_server.painter import Painter
-from impasto_server.stylizer import SERVICE, Stylizer
+from impasto_server.store import Store
+from impasto_server.stylizer import SERVICE as STYLIZER
+from impasto_server.stylizer import Stylizer
+from impasto_server.supervisor import supervised_workers
+from impasto_server.upkeep import Upkeep
 
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_PING_EVERY = 60_000  # ms
+_LEAST_PING_INTERVAL = 10_000  # ms; a caller that pings more often is cut off
 
 
 class Server:
@@ -54,16 +67,16 @@ class Server:
         open_engine = open_engine or onnx_engines(config.provider, config.engine_threads, self._log)
         self._engines = Engines(open_engine, config.engine_runs)
         self._admission = Admission(config.max_concurrent_requests)
-        self._painter = Painter(
-            self._engines,
-            self._admission,
-            codec_threads=config.codec_threads,
-            default_working_size=config.working_size,
-            max_pixels=config.max_pixels,
-        )
-        self._health = Health([SERVICE])
+        self._codec = Codec(config.codec_threads)
+        sizes = {"default_working_size": config.working_size, "max_pixels": config.max_pixels}
+        self._painter = Painter(self._engines, self._admission, self._codec, **sizes)
+        self._store = Store(lambda: _open_jobs(config), self._log)
+        self._jobs = JobDesk(self._store, self._admission, self._codec, **sizes)
+        self._health = Health([STYLIZER, OPERATIONS])
         self._metrics = Metrics()
         self._metrics.watch_in_flight(lambda: self._admission.in_flight)
+        self._workers = supervised_workers(config, alive=self._metrics.workers, log=self._log)
+        self._upkeep = Upkeep(self._store, counted=self._metrics.jobs, log=self._log)
         self._http = HttpPort(self._metrics, self._health)
         self._grpc = self._services()
 
@@ -85,16 +98,20 @@ class Server:
         self._log.info("listening", version=__version__, grpc=str(self.address), http=str(self.http_address))
 
     async def warm_up(self) -> None:
-        """Open the engines, paint once with each bundle, and be ready.
+        """Open the engines, paint once with each bundle, and be ready; then let workers begin.
 
         Raises:
             EngineError, MissingDependency: a bundle cannot be painted with here.
+            InvalidInput, MissingDependency: jobs cannot be kept where they should be, now or ever.
         """
-        await self._engines.warm_up(self._library.bundles)
+        await asyncio.gather(self._engines.warm_up(self._library.bundles), self._open_store())
         self._metrics.started(self._library.bundles, self._engines.names)
         self._health.ready()
         bundles = [f"{bundle.name}@{bundle.version}" for bundle in self._library.bundles]
-        self._log.info("ready", bundles=bundles, styles=len(self._library.styles))
+        self._log.info("ready", bundles=bundles, styles=len(self._library.styles), jobs=self._config.serves_jobs)
+        if self._config.serves_jobs:
+            self._upkeep.start()
+            self._workers.start()
 
     async def stop(self, *, abruptly: bool = False) -> None:
         """Shut down: not ready, wait, accept nothing new, let what is in flight finish within the deadline, close.
@@ -106,11 +123,20 @@ class Server:
         self._health.drain()
         await asyncio.sleep(0 if abruptly else self._config.drain_delay_seconds)
         self._health.close()
-        await self._grpc.stop(0 if abruptly else self._config.drain_seconds)
+        self._jobs.close()
+        deadline = 0 if abruptly else self._config.drain_seconds
+        await asyncio.gather(self._grpc.stop(deadline), self._workers.stop(deadline), self._upkeep.stop())
         await self._http.stop()
-        self._painter.close()
+        self._codec.close()
         self._engines.close()
+        await self._store.close()
         self._log.info("stopped")
+
+    async def _open_store(self) -> None:
+        """Open the job store. One that is away is no reason not to serve: it is opened when it comes back."""
+        if self._config.serves_jobs:
+            with suppress(StoreUnavailable):
+                await self._store.open()
 
     def _services(self) -> grpc.aio.Server:
         server = grpc.aio.server(
@@ -118,14 +144,17 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", self._config.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.keepalive_time_ms", _PING_EVERY),  # a watch that waits would not notice that its caller is gone
+                ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL),
                 ("grpc.so_reuseport", 0),  # or a second server on the port would silently take half of the calls
             ],
             compression=grpc.Compression.NoCompression,
         )
-        servicer = Stylizer(self._config, self._library, self._painter, self._health, self._metrics)
+        servicer = Stylizer(self._config, self._library, self._painter, self._jobs, self._health, self._metrics)
         add_StylizerServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+        add_OperationsServicer_to_server(Operations(self._jobs), server)
         add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection([SERVICE, _HEALTH_SERVICE, reflection.SERVICE_NAME], server)
+        reflection.enable_server_reflection([STYLIZER, OPERATIONS, _HEALTH_SERVICE, reflection.SERVICE_NAME], server)
         return server
 
     def _write_ports(self) -> None:
@@ -136,6 +165,20 @@ class Server:
         draft = file.with_name(f".{file.name}.draft")
         draft.write_text(json.dumps({"grpc": self.address.port, "http": self.http_address.port}) + "\n")
         draft.replace(file)
+
+
+def _open_jobs(config: Config) -> Jobs:
+    if not config.serves_jobs:
+        raise NotSupported(
+            "this server does no jobs, and so paints no style_images; start it with --jobs on, or give style_id or "
+            "blend, with ids from ListStyles"
+        )
+    return Jobs.open(
+        config.database_url,
+        config.blobs_url,
+        queue_limit=config.job_queue_limit,
+        keep_seconds=config.job_keep_seconds,
+    )
 
 
 @asynccontextmanager

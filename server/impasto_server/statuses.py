@@ -13,17 +13,35 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import (
     BadRequest,
     ErrorInfo,
+    PreconditionFailure,
     RequestInfo,
     ResourceInfo,
     RetryInfo,
 )
 from google.rpc.status_pb2 import Status
 
-from impasto.errors import ImageTooLarge, ImpastoError, InvalidInput, StyleNotFound, UnreadableImage
-from impasto_server.errors import NotReady, NotSupported, Overloaded
+from impasto.errors import (
+    BlobMissing,
+    ImageTooLarge,
+    ImpastoError,
+    InvalidInput,
+    JobEnded,
+    JobNotFound,
+    JobUnfinished,
+    OutOfRange,
+    QueueFull,
+    RequestReused,
+    StoreUnavailable,
+    StyleNotFound,
+    UnreadableImage,
+    WeightsNotFound,
+)
+from impasto.jobs import Failure, Job
+from impasto_server.errors import JobCancelled, JobFailed, NotReady, NotSupported, Overloaded, ShuttingDown
 
 DOMAIN = "impasto"
 STYLE_TYPE = "impasto.dev/Style"
+JOB_TYPE = "impasto.dev/Stylization"
 RETRY_AFTER = 1  # s
 
 # A status travels in trailing metadata, twice, and clients take 8 KiB of that: what callers sent is cut short.
@@ -37,12 +55,31 @@ def _bad_request(error: InvalidInput) -> Iterable[Message]:
     yield BadRequest(field_violations=[violation])
 
 
-def _resource(error: StyleNotFound) -> Iterable[Message]:
+def _style(error: StyleNotFound) -> Iterable[Message]:
     yield ResourceInfo(resource_type=STYLE_TYPE, resource_name=_cut(error.style, _LONGEST_NAME))
+
+
+def _job(error: JobNotFound | BlobMissing) -> Iterable[Message]:
+    yield ResourceInfo(resource_type=JOB_TYPE, resource_name=_job_name(error))
+
+
+def _state(error: JobEnded | JobUnfinished) -> Iterable[Message]:
+    violation = PreconditionFailure.Violation(type="STATE", subject=_job_name(error), description=str(error))
+    yield PreconditionFailure(violations=[violation])
+
+
+def _weights(error: WeightsNotFound) -> Iterable[Message]:
+    description = _cut(str(error), _LONGEST_TEXT)
+    violation = PreconditionFailure.Violation(type="WEIGHTS", subject="vgg19", description=description)
+    yield PreconditionFailure(violations=[violation])
 
 
 def _retry(_: ImpastoError) -> Iterable[Message]:
     yield RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER))
+
+
+def _retry_later(error: QueueFull) -> Iterable[Message]:
+    yield RetryInfo(retry_delay=Duration(seconds=max(RETRY_AFTER, round(error.retry_after))))
 
 
 def _nothing(_: ImpastoError) -> Iterable[Message]:
@@ -53,6 +90,15 @@ def _available(error: StyleNotFound) -> Mapping[str, str]:
     """Return the styles that exist, for programs (AIP-193): ids joined by commas, as many as fit."""
     listed = ",".join(error.available)
     return {"available": listed if len(listed) <= _LONGEST_LIST else listed[:_LONGEST_LIST].rpartition(",")[0]}
+
+
+def _request_id(error: RequestReused) -> Mapping[str, str]:
+    return {"request_id": _cut(error.request_id, _LONGEST_NAME)}
+
+
+def _nothing_of_the_store(_: ImpastoError) -> str:
+    """Where the store is and what it says is for the log alone."""
+    return "the job store cannot be used at the moment; nothing is lost, try again"
 
 
 def _no_metadata(_: ImpastoError) -> Mapping[str, str]:
@@ -67,26 +113,65 @@ class Answer:
     reason: str
     details: Callable[[Any], Iterable[Message]]
     metadata: Callable[[Any], Mapping[str, str]] = _no_metadata
+    says: Callable[[Any], str] = str
 
 
 ANSWERS: Mapping[type[ImpastoError], Answer] = {
     InvalidInput: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_VALUE", _bad_request),
     UnreadableImage: Answer(grpc.StatusCode.INVALID_ARGUMENT, "UNREADABLE_IMAGE", _bad_request),
     ImageTooLarge: Answer(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_TOO_LARGE", _bad_request),
-    StyleNotFound: Answer(grpc.StatusCode.NOT_FOUND, "STYLE_NOT_FOUND", _resource, _available),
+    OutOfRange: Answer(grpc.StatusCode.OUT_OF_RANGE, "OUT_OF_RANGE", _bad_request),
+    StyleNotFound: Answer(grpc.StatusCode.NOT_FOUND, "STYLE_NOT_FOUND", _style, _available),
+    JobNotFound: Answer(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", _job),
+    JobEnded: Answer(grpc.StatusCode.FAILED_PRECONDITION, "JOB_ENDED", _state),
+    JobUnfinished: Answer(grpc.StatusCode.FAILED_PRECONDITION, "JOB_UNFINISHED", _state),
+    JobCancelled: Answer(grpc.StatusCode.CANCELLED, "JOB_CANCELLED", _nothing),
+    BlobMissing: Answer(grpc.StatusCode.DATA_LOSS, "RESULT_LOST", _job),
+    WeightsNotFound: Answer(grpc.StatusCode.FAILED_PRECONDITION, "WEIGHTS_NOT_FOUND", _weights),
+    RequestReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_REUSED", _nothing, _request_id),
+    QueueFull: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", _retry_later),
     NotSupported: Answer(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", _nothing),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry),
     NotReady: Answer(grpc.StatusCode.UNAVAILABLE, "NOT_READY", _retry),
+    ShuttingDown: Answer(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", _retry),
+    StoreUnavailable: Answer(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", _retry, says=_nothing_of_the_store),
 }
+
+# What a worker may report of a job, by the error's name: these can be made anew from a failure.
+_OF_THE_REQUEST = {kind.__name__: kind for kind in (InvalidInput, UnreadableImage, ImageTooLarge)}
+_OF_THE_WORKER = {kind.__name__: kind for kind in (WeightsNotFound,)}
 
 
 def status_of(error: BaseException) -> Status | None:
     """Return what to tell the caller; None for an error that is none of the caller's business."""
+    if isinstance(error, JobFailed):
+        return status_of_failure(error.id, error.failure)
     for kind in type(error).__mro__:
         if answer := ANSWERS.get(kind):
             info = ErrorInfo(reason=answer.reason, domain=DOMAIN, metadata=answer.metadata(error))
-            return _status(answer.code, str(error), info, answer.details(error))
+            return _status(answer.code, answer.says(error), info, answer.details(error))
     return None
+
+
+def status_of_job(job: Job) -> Status:
+    """Return the error of an operation that has ended without a result."""
+    error = JobCancelled(job.id) if job.failure is None else JobFailed(job.id, job.failure)
+    status = status_of(error)
+    assert status is not None
+    return status
+
+
+def status_of_failure(id: str, failure: Failure) -> Status:
+    """Return what a job's failure would have been answered with, had a call met it."""
+    error: ImpastoError | None = None
+    if kind := _OF_THE_REQUEST.get(failure.kind):
+        error = kind(failure.field, failure.message)
+    elif other := _OF_THE_WORKER.get(failure.kind):
+        error = other(failure.message)
+    if error and (status := status_of(error)):
+        return status
+    info = ErrorInfo(reason="JOB_FAILED", domain=DOMAIN, metadata={"kind": _cut(failure.kind, _LONGEST_NAME)})
+    return _status(grpc.StatusCode.INTERNAL, failure.message, info, [RequestInfo(request_id=id)])
 
 
 def internal(request_id: str) -> Status:
@@ -103,6 +188,10 @@ def _status(code: grpc.StatusCode, message: str, info: ErrorInfo, details: Itera
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def _job_name(error: JobNotFound | JobEnded | JobUnfinished | BlobMissing) -> str:
+    return f"stylizations/{_cut(error.id, _LONGEST_NAME)}"
 
 
 def _cut(text: str, longest: int) -> str:

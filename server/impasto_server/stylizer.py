@@ -2,60 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
+from google.longrunning.operations_pb2 import Operation
 from typing_extensions import override
 
 from impasto.logs import note
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
+from impasto_server import job_messages, messages
+from impasto_server.callers import owner_of
 from impasto_server.config import Config
 from impasto_server.health import Health
-from impasto_server.library import Library, Style
+from impasto_server.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
+from impasto_server.jobs import JobDesk, Made
+from impasto_server.library import Library
 from impasto_server.metrics import Metrics
 from impasto_server.paging import page
 from impasto_server.painter import Painter, Painting
-from impasto_server.requests import FORMATS, read_order
-from impasto_server.sizes import Size
+from impasto_server.previews import Previews
+from impasto_server.requests import read_order
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Stylizer"].full_name
 
-_FORMAT_NUMBERS = {written: number for number, written in FORMATS.items() if number != pb.IMAGE_FORMAT_UNSPECIFIED}
+OPERATION_KEY = "impasto-operation"
+"""The initial metadata that holds the operation's name."""
 
 
 class Stylizer(StylizerServicer):
     """Speaks the API's messages, and leaves the work to others."""
 
-    def __init__(self, config: Config, library: Library, painter: Painter, health: Health, metrics: Metrics) -> None:
-        self._config = config
+    def __init__(
+        self, config: Config, library: Library, painter: Painter, jobs: JobDesk, health: Health, metrics: Metrics
+    ) -> None:
+        self._limits = {"max_working_size": config.max_working_size, "max_pixels": config.max_pixels}
         self._library = library
         self._painter = painter
+        self._jobs = jobs
         self._health = health
         self._metrics = metrics
 
     @override
     async def Stylize(self, request: pb.StylizeRequest, context: Any) -> pb.StylizeResponse:
-        order = read_order(request, max_working_size=self._config.max_working_size, max_pixels=self._config.max_pixels)
+        if request.WhichOneof("style") == "style_images":
+            return await self._stylize_by_job(request, context)
+        order = read_order(request, **self._limits)
         brush = self._library.brush(order.style, order.strength)
         note(style=brush.label, strength=round(order.strength, 3), request_bytes=len(order.photo))
         self._health.check_warm()
         painting = await self._painter.paint(order, brush)
         self._metrics.painted(painting)
         note(**_noteworthy(painting))
-        return _response(painting)
+        return messages.painted(painting)
 
     @override
     async def ListStyles(self, request: pb.ListStylesRequest, context: Any) -> pb.ListStylesResponse:
         styles, next_token = page(self._library.styles, request.page_size, request.page_token)
         return pb.ListStylesResponse(
-            styles=[_style(style, thumbnail=request.include_thumbnails, card=False) for style in styles],
+            styles=[messages.style(style, thumbnail=request.include_thumbnails, card=False) for style in styles],
             next_page_token=next_token,
         )
 
     @override
     async def GetStyle(self, request: pb.GetStyleRequest, context: Any) -> pb.Style:
         style = self._library.find(_style_id(request.name), field="name")
-        return _style(style, thumbnail=True, card=True)
+        return messages.style(style, thumbnail=True, card=True)
+
+    @override
+    async def CreateStylization(self, request: pb.CreateStylizationRequest, context: Any) -> Operation:
+        made = await self._make(request.stylize, context, priority=request.priority)
+        return job_messages.operation(made.job)
+
+    @override
+    async def WatchStylization(
+        self, request: pb.WatchStylizationRequest, context: Any
+    ) -> AsyncIterator[pb.WatchStylizationResponse]:
+        job_id, previews = read_job_id(request.name), Previews(self._jobs, read_preview_interval(request))
+        note(job=job_id)
+        async with aclosing(self._jobs.follow(job_id, owner_of(context))) as states:
+            async for job in states:
+                preview = await previews.due(job)
+                yield pb.WatchStylizationResponse(stylization=job_messages.stylization(job), preview=preview)
+
+    @override
+    async def ReadStylization(
+        self, request: pb.ReadStylizationRequest, context: Any
+    ) -> AsyncIterator[pb.ReadStylizationResponse]:
+        job_id, offset = read_job_id(request.name), read_offset(request)
+        note(job=job_id, read_offset=offset)
+        job = await self._jobs.get(job_id, owner_of(context))
+        async with aclosing(self._jobs.read(job, offset)) as chunks:
+            async for chunk in chunks:
+                yield pb.ReadStylizationResponse(data=chunk)
+
+    async def _stylize_by_job(self, request: pb.StylizeRequest, context: Any) -> pb.StylizeResponse:
+        """Make a job and wait for it. Whatever ends the call before, the job goes on."""
+        made = await self._make(request, context)
+        await context.send_initial_metadata(((OPERATION_KEY, job_messages.operation_name(made.job)),))
+        job = await self._jobs.done(made.job.id, made.job.owner)
+        assert job.result is not None
+        async with aclosing(self._jobs.read(job)) as chunks:
+            file = b"".join([chunk async for chunk in chunks])
+        return job_messages.stylized(job, job.result, file, made.decode)
+
+    async def _make(self, request: pb.StylizeRequest, context: Any, priority: int = 0) -> Made:
+        order = read_job_order(request, **self._limits, priority=priority)
+        note(paintings=len(order.paintings), request_bytes=request.ByteSize())
+        made = await self._jobs.create(order, owner_of(context))
+        note(job=made.job.id)
+        return made
 
 
 def _style_id(name: str) -> str:
@@ -65,37 +122,6 @@ def _style_id(name: str) -> str:
             return f"{bundle}/{style}"
         case _:
             return name
-
-
-def _style(style: Style, *, thumbnail: bool, card: bool) -> pb.Style:
-    return pb.Style(
-        name=style.name,
-        style_id=style.id,
-        title=style.info.title,
-        artist=style.info.artist,
-        year=style.info.year,
-        bundle_version=style.bundle.version,
-        transformer_digest=style.bundle.transformer,
-        thumbnail=style.info.thumbnail if thumbnail else b"",
-        model_card=style.info.card if card else "",
-    )
-
-
-def _response(painting: Painting) -> pb.StylizeResponse:
-    response = pb.StylizeResponse(
-        image=painting.file,
-        format=_FORMAT_NUMBERS[painting.format],
-        size=_size(painting.size),
-        working_size=_size(painting.working_size),
-    )
-    for stage in ("decode", "queue", "engine", "encode"):
-        nanoseconds = round(painting.seconds.get(stage, 0.0) * 1e9)
-        getattr(response.stage_times, stage).FromNanoseconds(nanoseconds)
-    return response
-
-
-def _size(size: Size) -> pb.Size:
-    return pb.Size(width=size[0], height=size[1])
 
 
 def _noteworthy(painting: Painting) -> dict[str, object]:

@@ -63,9 +63,9 @@ class Served:
 
 
 def options(*bundles: Bundle, **others: Any) -> Config:
-    """Return a configuration with free ports."""
+    """Return a configuration with free ports, and without jobs unless they are asked for."""
     paths = tuple(bundle.path for bundle in bundles)
-    return Config(listen="127.0.0.1:0", http="127.0.0.1:0", bundles=paths, **others)
+    return Config(**{"listen": "127.0.0.1:0", "http": "127.0.0.1:0", "bundles": paths, "jobs": "off", **others})
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from impasto.bundle import STARTER
+from impasto_server import config as config_module
 from impasto_server.config import Address, Config, ConfigError, load
 
 
@@ -54,6 +55,11 @@ def test_a_configuration_made_in_code_ignores_the_environment(monkeypatch: pytes
         (["--listen", "8500"], "listen: '8500' .*host:port"),
         (["--listen", "localhost:99999"], "listen: .*65535"),
         (["--drain-seconds", "nan"], "drain_seconds: 'nan' .*finite"),
+        (["--workers", "-2"], "workers: '-2' .*-1"),
+        (["--worker-memory", "lots"], "worker_memory: 'lots' .*such as 4GB"),
+        (["--worker-memory", "0GB"], "worker_memory: '0GB' .*such as 4GB"),
+        (["--job-keep-seconds", "inf"], "job_keep_seconds: 'inf'"),
+        (["--jobs", "maybe"], "jobs: 'maybe' .*'auto', 'on' or 'off'"),
         (["--config", "nowhere.toml"], "config: nowhere.toml is no file"),
     ],
 )
@@ -93,6 +99,47 @@ def test_help_shows_every_option_with_its_default(capsys: pytest.CaptureFixture[
     assert ended.value.code == 0
     assert all(f"--{key.replace('_', '-')}" in text for key in Config.model_fields)
     assert "(default: 127.0.0.1:8500)" in text
+
+
+@pytest.mark.parametrize(
+    ("torch", "arguments", "serves", "workers"),
+    [
+        (True, [], True, 1),
+        (False, [], False, 0),
+        (True, ["--database", "postgresql://there/jobs"], True, 0),
+        (False, ["--database", "postgresql://there/jobs"], True, 0),
+        (True, ["--database", "postgresql://there/jobs", "--workers", "2"], True, 2),
+        (True, ["--workers", "0"], True, 0),
+        (False, ["--jobs", "on"], True, 0),
+        (True, ["--jobs", "off"], False, 1),
+    ],
+)
+def test_jobs_are_served_where_a_worker_can_run_or_a_database_is_named(
+    monkeypatch: pytest.MonkeyPatch, torch: bool, arguments: list[str], serves: bool, workers: int
+) -> None:
+    monkeypatch.setattr(config_module, "find_spec", lambda name: object() if torch and name == "torch" else None)
+    config = load(arguments)
+    assert (config.serves_jobs, config.local_workers) == (serves, workers)
+
+
+def test_jobs_are_kept_in_the_users_state_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    config = load([])
+    assert (config.database_url, config.blobs_url) == (
+        f"sqlite:///{tmp_path}/impasto/jobs.sqlite",
+        f"{tmp_path}/impasto/blobs",
+    )
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert load([]).blobs_url == f"{tmp_path}/home/.local/state/impasto/blobs"
+    assert load(["--state-dir", "~/here"]).blobs_url == f"{tmp_path}/home/here/blobs"
+    assert load(["--blobs", "s3://bucket/jobs", "--database", "sqlite:////db"]).blobs_url == "s3://bucket/jobs"
+
+
+def test_a_password_does_not_show_when_a_configuration_does() -> None:
+    assert "secret" not in repr(Config(database="postgresql://me:secret@there/jobs", blobs="s3://key:secret@bucket"))
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:8500", "localhost:0", "[::1]:8500"])

@@ -25,6 +25,7 @@ from tests.server.support import Broken, Held, Served, connect, fetch, options, 
 from tests.support import fake_bundle, gradient
 
 SERVICE = "impasto.v1.Stylizer"
+OPERATIONS = "google.longrunning.Operations"
 
 
 def silent() -> Any:
@@ -47,7 +48,7 @@ async def test_a_server_is_not_ready_until_it_is_warm(tmp_path: Path) -> None:
         await server.warm_up()
 
         assert await fetch(server, "/readyz") == (200, "ok\n")
-        for service in ("", SERVICE):
+        for service in ("", SERVICE, OPERATIONS):
             status = (await served.health.Check(HealthCheckRequest(service=service))).status
             assert status == HealthCheckResponse.SERVING
         assert (await served.stylize()).image
@@ -119,7 +120,8 @@ async def test_reflection_lists_the_services(tmp_path: Path) -> None:
         await call.done_writing()
         response = await call.read()
     names = {service.name for service in response.list_services_response.service}
-    assert names == {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    standard = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", OPERATIONS}
+    assert names == {SERVICE, *standard}
 
 
 async def test_metrics_count_calls_pixels_and_stages(tmp_path: Path) -> None:

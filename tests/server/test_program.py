@@ -22,7 +22,7 @@ from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from tests.server.support import photo, read
 from tests.support import fake_bundle
 
-FREE_PORTS = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+PLAIN = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--jobs", "off")
 
 needs_starter = pytest.mark.skipif(not STARTER.is_dir(), reason="the starter bundle is not there")
 
@@ -70,7 +70,7 @@ async def test_a_damaged_bundle_ends_the_start_with_one_line(
 ) -> None:
     bundle = fake_bundle(tmp_path / "b")
     damage(bundle.path)
-    status, errors = await outcome("--bundle", str(bundle.path), *FREE_PORTS)
+    status, errors = await outcome("--bundle", str(bundle.path), *PLAIN)
     (line,) = errors.splitlines()
     assert status == 1
     assert json.loads(line)["event"] == "cannot start"
@@ -80,7 +80,7 @@ async def test_a_damaged_bundle_ends_the_start_with_one_line(
 async def test_a_graph_that_no_runtime_reads_ends_the_start(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     bundle = fake_bundle(tmp_path / "b")
-    status, errors = await outcome("--bundle", str(bundle.path), "--provider", "cpu", *FREE_PORTS)
+    status, errors = await outcome("--bundle", str(bundle.path), "--provider", "cpu", *PLAIN)
     assert status == 1
     assert "Traceback" not in errors
     assert json.loads(errors.splitlines()[-1])["reason"].startswith("cpu cannot run")
@@ -89,7 +89,7 @@ async def test_a_graph_that_no_runtime_reads_ends_the_start(tmp_path: Path) -> N
 async def test_a_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
     bundle = fake_bundle(tmp_path / "b")
     file = tmp_path / "missing" / "ports.json"
-    status, errors = await outcome("--bundle", str(bundle.path), "--ports-file", str(file), *FREE_PORTS)
+    status, errors = await outcome("--bundle", str(bundle.path), "--ports-file", str(file), *PLAIN)
     assert status == 1
     assert "Traceback" not in errors
     assert "No such file" in json.loads(errors.splitlines()[-1])["reason"]
@@ -112,7 +112,7 @@ async def test_a_bad_option_ends_the_start_with_one_line() -> None:
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_lets_the_starter_finish_what_it_paints(tmp_path: Path, signal_number: signal.Signals) -> None:
     ports_file = tmp_path / "ports.json"
-    async with program(*FREE_PORTS, "--ports-file", str(ports_file), "--provider", "cpu") as process:
+    async with program(*PLAIN, "--ports-file", str(ports_file), "--provider", "cpu") as process:
         lines = await lines_until("ready", process)
         ports = json.loads(ports_file.read_text())
         async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['grpc']}") as channel:
@@ -131,7 +131,7 @@ async def test_a_signal_lets_the_starter_finish_what_it_paints(tmp_path: Path, s
 
 @needs_starter
 async def test_a_signal_during_the_start_ends_it_in_order() -> None:
-    async with program(*FREE_PORTS, "--provider", "cpu") as process:
+    async with program(*PLAIN, "--provider", "cpu") as process:
         await lines_until("listening", process)
         process.send_signal(signal.SIGTERM)
         _, rest = await process.communicate()
@@ -142,7 +142,7 @@ async def test_a_signal_during_the_start_ends_it_in_order() -> None:
 
 @needs_starter
 async def test_a_second_signal_ends_the_program_at_once() -> None:
-    async with program(*FREE_PORTS, "--provider", "cpu", "--drain-delay-seconds", "3600") as process:
+    async with program(*PLAIN, "--provider", "cpu", "--drain-delay-seconds", "3600") as process:
         await lines_until("ready", process)
         process.send_signal(signal.SIGINT)
         await lines_until("shutting down", process)

@@ -133,15 +133,6 @@ async def test_styles_of_two_transformers_cannot_be_blended(tmp_path: Path) -> N
     assert (error.code(), fields(error)) == (INVALID, ["blend.parts[1].style_id"])
 
 
-async def test_style_images_are_not_served_yet(tmp_path: Path) -> None:
-    async with serving(fake_bundle(tmp_path / "b")) as served:
-        painting = pb.StyleImages(parts=[pb.StyleImages.Part(image=photo())])
-        error = await refusal(served.stylize(style_images=painting))
-    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "ListStyles" in str(error.details())
-    assert reason(error) == "impasto/NOT_SUPPORTED"
-
-
 async def test_a_message_over_the_limit_is_refused_by_the_transport(tmp_path: Path) -> None:
     async with serving(fake_bundle(tmp_path / "b"), max_message_bytes=20_000) as served:
         error = await refusal(served.stylize(image=bytes(20_001)))

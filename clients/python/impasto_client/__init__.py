@@ -6,10 +6,17 @@
         painted = client.stylize(photo, "starry-night", strength=0.8)
         painted.image  # the bytes of a JPEG file
 
+The style of a painting that nobody has trained takes a job:
+
+        job = client.create_job(photo, Painting(painting))
+        job = client.wait(job.name)
+        client.result(job.name).image
+
 `AsyncClient` does the same under asyncio. Everything that goes wrong is an `ImpastoClientError`; the tree of them is
 drawn in `impasto_client.errors`.
 """
 
+from impasto.optimization import Optimization
 from impasto_client.aio import AsyncClient
 from impasto_client.calling import DEFAULT_TIMEOUT
 from impasto_client.channel import DEFAULT_TARGET
@@ -18,13 +25,22 @@ from impasto_client.errors import (
     DeadlineExceeded,
     ImpastoClientError,
     InvalidRequest,
+    JobCancelled,
+    JobEnded,
+    JobError,
+    JobFailed,
+    JobUnfinished,
+    JobUnknown,
     MessageTooLarge,
+    RequestReused,
     ServerBusy,
     ServerFault,
     ServerUnavailable,
     StyleUnknown,
     Unimplemented,
 )
+from impasto_client.jobs import Job, JobFailure, JobProgress, JobResult, JobState, JobUpdate
+from impasto_client.paintings import Painting
 from impasto_client.results import StageTimes, Style, Stylized
 
 __all__ = [
@@ -35,7 +51,22 @@ __all__ = [
     "DeadlineExceeded",
     "ImpastoClientError",
     "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobEnded",
+    "JobError",
+    "JobFailed",
+    "JobFailure",
+    "JobProgress",
+    "JobResult",
+    "JobState",
+    "JobUnfinished",
+    "JobUnknown",
+    "JobUpdate",
     "MessageTooLarge",
+    "Optimization",
+    "Painting",
+    "RequestReused",
     "ServerBusy",
     "ServerFault",
     "ServerUnavailable",

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
 
+from google.longrunning.operations_pb2 import ListOperationsRequest
+
+from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.errors import InvalidRequest
+from impasto_client.formats import FORMATS
+from impasto_client.jobs import OPERATIONS, operation_name
+from impasto_client.optimizing import optimization_message
+from impasto_client.paintings import Painting, style_images
 
-FORMATS = {"jpeg": pb.IMAGE_FORMAT_JPEG, "png": pb.IMAGE_FORMAT_PNG, "webp": pb.IMAGE_FORMAT_WEBP}
-"""The file formats that a result can have, as the proto numbers them."""
+StyleLike = str | Mapping[str, float] | Painting | Sequence[Painting]
+"""What to paint a photo as: a style's id, a blend, or paintings that nobody has trained."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def stylize_request(
     photo: bytes,
-    style: str | Mapping[str, float],
+    style: StyleLike,
     *,
     strength: float | None,
     working_size: int | None,
@@ -21,6 +34,8 @@ def stylize_request(
     height: int | None,
     format: str | None,
     quality: int | None,
+    optimization: Optimization | Mapping[str, Any] | None,
+    request_id: str | None,
 ) -> pb.StylizeRequest:
     """Return the request of `Client.stylize`, where its arguments are described.
 
@@ -28,10 +43,11 @@ def stylize_request(
         InvalidRequest: a value of the wrong type, no photo, no style, or an unknown format.
     """
     request = pb.StylizeRequest(image=_photo(photo))
-    if isinstance(style, Mapping):
-        request.blend.CopyFrom(_blend(style))
-    else:
-        request.style_id = _style(style)
+    _set_style(request, style, request_id)
+    if optimization is not None:
+        if not request.HasField("style_images"):
+            raise InvalidRequest("optimization", "is for paintings; a trained style is not optimised")
+        request.optimization.CopyFrom(optimization_message(optimization))
     if format is not None:
         request.format = _format(format)
     for message, field, value in (
@@ -49,9 +65,45 @@ def stylize_request(
     return request
 
 
+def create_request(stylize: pb.StylizeRequest, priority: int) -> pb.CreateStylizationRequest:
+    """Return the request for a job, or raise InvalidRequest."""
+    if not stylize.HasField("style_images"):
+        raise InvalidRequest("paintings", "a job is painted from paintings; give Painting(image), or a list of them")
+    try:
+        return pb.CreateStylizationRequest(stylize=stylize, priority=priority)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest("priority", str(error)) from error
+
+
+def watch_request(name: str, preview_interval: float | None) -> pb.WatchStylizationRequest:
+    """Return the request to watch a job, or raise InvalidRequest."""
+    request = pb.WatchStylizationRequest(name=operation_name(name))
+    if preview_interval is not None:
+        if not 0 < preview_interval < math.inf:
+            raise InvalidRequest("preview_interval", f"{preview_interval} is out of range; give seconds, above 0")
+        request.preview_interval.FromNanoseconds(round(preview_interval * 1e9))
+    return request
+
+
+def list_request(ended: bool | None) -> ListOperationsRequest:
+    """Return the request for the first page of the jobs: all of them, or those that have or have not ended."""
+    return ListOperationsRequest(name=OPERATIONS, filter="" if ended is None else f"done={str(ended).lower()}")
+
+
 def get_style_request(name: str) -> pb.GetStyleRequest:
     """Return the request for one style, or raise InvalidRequest."""
     return pb.GetStyleRequest(name=_style(name))
+
+
+def _set_style(request: pb.StylizeRequest, style: StyleLike, request_id: str | None) -> None:
+    if isinstance(style, Mapping):
+        request.blend.CopyFrom(_blend(style))
+    elif isinstance(style, Painting) or (isinstance(style, Sequence) and not isinstance(style, str | bytes)):
+        request.style_images.CopyFrom(style_images(style))
+        # With an id of its own, a request that is sent again does not make a second job.
+        request.request_id = str(uuid4()) if request_id is None else _request_id(request_id)
+    else:
+        request.style_id = _style(style)
 
 
 def _photo(photo: bytes) -> bytes:
@@ -62,9 +114,19 @@ def _photo(photo: bytes) -> bytes:
     return photo
 
 
-def _style(style: str) -> str:
+def _request_id(request_id: str) -> str:
+    if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
+        raise InvalidRequest(
+            "request_id", f"{request_id!r} is none; give 1 to 64 letters, digits, hyphens, underscores"
+        )
+    return request_id
+
+
+def _style(style: Any) -> str:
     if not isinstance(style, str) or not style:
-        raise InvalidRequest("style", f"{style!r} is no style; give an id such as 'starry-night', or a blend")
+        raise InvalidRequest(
+            "style", f"{str(style)[:100]!r} is no style; give an id such as 'starry-night', a blend, or Painting(image)"
+        )
     return style
 
 

@@ -4,52 +4,123 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import grpc
 
-from impasto_client.errors import InvalidRequest, ServerBusy
-from impasto_client.mapping import client_error
+from impasto_client.errors import DeadlineExceeded, ImpastoClientError, InvalidRequest, ServerBusy, ServerUnavailable
+from impasto_client.jobs import operation_name
+from impasto_client.mapping import client_error, made_operation
 
 DEFAULT_TIMEOUT = 30.0  # s, tries included
 
 _SHORTEST_PAUSE = 0.05  # s, whatever the server asks for: a busy one is not helped by a caller that hammers at it
+_FIRST_BACKOFF = 0.1  # s; doubled with each try that meets nobody
+_LONGEST_BACKOFF = 2.0  # s
+
+OnLost = Callable[[ImpastoClientError], None]
+"""Is told of each try that met no server, or lost it, before the next."""
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """Return it, or raise InvalidRequest where it is no positive, finite number of seconds; None is without limit."""
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise InvalidRequest("timeout", f"{timeout} is out of range; give seconds, above 0")
+    return timeout
 
 
 class Patience:
     """The time that one call has, over all its tries."""
 
-    def __init__(self, target: str, timeout: float) -> None:
+    def __init__(
+        self,
+        target: str,
+        timeout: float | None,
+        *,
+        operation: str | None = None,
+        holds_on: bool = False,
+        on_lost: OnLost | None = None,
+    ) -> None:
         """Start the clock.
 
         Args:
             target: the server, for errors.
-            timeout: seconds.
+            timeout: seconds; None, for a call that holds on, without limit.
+            operation: the name of the job that the call is about.
+            holds_on: whether a server that is away is waited for. gRPC's own retries, as the channel's service config
+                has them, give it up after a few seconds. A call that turns out to have made a job holds on from then
+                on: sent again with its request id, it takes up the same job.
+            on_lost: where to tell of it.
 
         Raises:
             InvalidRequest: no positive, finite number of seconds.
         """
-        if not 0 < timeout < math.inf:
-            raise InvalidRequest("timeout", f"{timeout} is out of range; give seconds, above 0")
         self._target = target
-        self._timeout = timeout
-        self._end = time.monotonic() + timeout
+        self._timeout = checked_timeout(timeout)
+        self._end = math.inf if timeout is None else time.monotonic() + timeout
+        self._operation = operation
+        self._holds_on = holds_on
+        self._on_lost = on_lost
+        self._backoff = _FIRST_BACKOFF
 
-    def left(self) -> float:
-        """Return the seconds that are left, at least 0."""
-        return max(0.0, self._end - time.monotonic())
+    def left(self) -> float | None:
+        """Return the seconds that are left, at least 0; None without limit."""
+        return None if self._timeout is None else max(0.0, self._end - time.monotonic())
+
+    def met(self) -> None:
+        """Note that the server has answered."""
+        self._backoff = _FIRST_BACKOFF
 
     def pause_after(self, error: grpc.RpcError) -> float:
         """Return how many seconds to wait before the next try.
 
-        Only a busy server that says when it will have room is tried again here; one that cannot be reached has been
-        tried again by gRPC, as the channel's service config says.
-
         Raises:
             ImpastoClientError: made from `error`, which is its cause, when there is no point in another try.
         """
-        mapped = client_error(error, self._target, self._timeout)
-        if isinstance(mapped, ServerBusy) and mapped.retry_after is not None:
-            pause = max(mapped.retry_after, _SHORTEST_PAUSE)
-            if pause < self.left():
-                return pause
-        raise mapped from error
+        if made := made_operation(error):
+            self._operation, self._holds_on = made, True
+        mapped = client_error(error, self._target, self._timeout, self._operation)
+        if self._holds_on and isinstance(mapped, DeadlineExceeded):
+            raise self._too_late() from error
+        pause = self._pause(mapped)
+        if pause is None:
+            raise mapped from error
+        if time.monotonic() + pause < self._end:
+            return pause
+        raise (mapped if isinstance(mapped, ServerBusy) else self._too_late(f": {mapped}")) from error
+
+    def pause(self) -> float:
+        """Return how many seconds to wait before the next try, longer each time that the server is not met."""
+        backoff = self._backoff
+        self._backoff = min(2 * backoff, _LONGEST_BACKOFF)
+        return backoff
+
+    def _pause(self, error: ImpastoClientError) -> float | None:
+        if isinstance(error, ServerBusy) and error.retry_after is not None:
+            return max(error.retry_after, _SHORTEST_PAUSE)
+        if isinstance(error, ServerUnavailable) and self._holds_on:
+            if self._on_lost:
+                self._on_lost(error)
+            return self.pause()
+        return None
+
+    def _too_late(self, why: str = "") -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"{self._operation} was not done within {self._timeout:.3g} s, and goes on{why}",
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            self._operation,
+        )
+
+
+class Caller:
+    """What a client knows of its calls, whether they block or not."""
+
+    def __init__(self, target: str, timeout: float) -> None:
+        self._target = target
+        self._timeout = timeout
+
+    def _patience(self, timeout: float | None, operation: str | None = None) -> Patience:
+        return Patience(self._target, self._timeout if timeout is None else timeout, operation=operation)
+
+    def _holding_on(self, name: str, timeout: float | None, on_lost: OnLost | None = None) -> Patience:
+        return Patience(self._target, timeout, operation=operation_name(name), holds_on=True, on_lost=on_lost)

@@ -10,14 +10,14 @@ DEFAULT_TARGET = "127.0.0.1:8500"
 
 ChannelOptions = list[tuple[str, str | int]]
 
-# Painting the same photo twice does no harm, so a call that met no server, or lost it, may be made again. Nothing else
-# is: a server that refuses a request would refuse it again.
+# A photo painted twice does no harm, and a job has a request id, so a call that met no server, or lost it, may be made
+# again. Nothing else is: a server that refuses a request would refuse it again.
 _SERVICE_CONFIG = {
     # One photo costs the server so much that a connection to a single one of several replicas would be a bottleneck.
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            "name": [{"service": "impasto.v1.Stylizer"}],
+            "name": [{"service": "impasto.v1.Stylizer"}, {"service": "google.longrunning.Operations"}],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
@@ -33,6 +33,11 @@ _MAX_REPLY = 256 * 2**20  # bytes; a PNG of 50 million pixels has some 150 MB. g
 # Bytes; gRPC does not retry a request that it cannot hold in this buffer, silently, and by default holds 256 KiB.
 _RETRY_BUFFER = 256 * 2**20
 
+# A connection that died without a word, as a phone's does, is found by pings. They go only while a call is under way.
+_PING_AFTER = 30_000  # ms of silence
+_PING_TIMEOUT = 10_000  # ms
+_LONGEST_BACKOFF = 3_000  # ms between attempts to connect; gRPC's own, 2 minutes, outlasts a server's restart
+
 
 def channel_options() -> ChannelOptions:
     """Return the options that every channel to a server gets."""
@@ -41,5 +46,10 @@ def channel_options() -> ChannelOptions:
         ("grpc.enable_retries", 1),
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER),
         ("grpc.max_receive_message_length", _MAX_REPLY),
+        ("grpc.keepalive_time_ms", _PING_AFTER),
+        ("grpc.keepalive_timeout_ms", _PING_TIMEOUT),
+        ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_reconnect_backoff_ms", _LONGEST_BACKOFF),
         ("grpc.primary_user_agent", f"impasto-python/{__version__}"),
     ]

@@ -1,11 +1,18 @@
 """Every error that the clients raise.
 
-    ImpastoClientError          `status`, and the gRPC error, where there is one, as `__cause__`
+    ImpastoClientError          `status`; `operation`, the job's name; the gRPC error, if any, as `__cause__`
     ├── InvalidRequest          a value that is not allowed: `field`, `reason`; found here or by the server
     │   ├── StyleUnknown        the server has no such style: `available`
+    │   ├── RequestReused       the request id belongs to another request
     │   └── MessageTooLarge     the transport refused the photo, or the reply, for its size
+    ├── JobError                a job that has not what was asked of it
+    │   ├── JobUnknown          there is none of that name, or no longer
+    │   ├── JobUnfinished       it has no result yet
+    │   ├── JobEnded            it has ended, and cannot be cancelled any more
+    │   ├── JobFailed           it could not be done: `field`, `reason`
+    │   └── JobCancelled        it was cancelled before it was done
     ├── ServerBusy              too much to do: `retry_after`
-    ├── DeadlineExceeded        no answer in time
+    ├── DeadlineExceeded        no answer, or no end of a job, in time; a job goes on all the same
     ├── ServerUnavailable       nobody listens, or the connection broke, and trying again did not help
     ├── Unimplemented           the server is older than this client, or was not given this ability
     └── ServerFault             the server failed: `id` finds the story in its log
@@ -25,11 +32,13 @@ class ImpastoClientError(Exception):
 
     Attributes:
         status: the status code of the call; INVALID_ARGUMENT where a value was refused before any call.
+        operation: the name of the job that the call was about, or had made before it failed; None where there is none.
     """
 
-    def __init__(self, message: str, status: grpc.StatusCode) -> None:
+    def __init__(self, message: str, status: grpc.StatusCode, operation: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.operation = operation
 
 
 class InvalidRequest(ImpastoClientError, ValueError):
@@ -58,11 +67,53 @@ class StyleUnknown(InvalidRequest, LookupError):
         self.available = sorted(available)
 
 
+class RequestReused(InvalidRequest):
+    """The request id was used before, for another request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("request_id", reason, grpc.StatusCode.ALREADY_EXISTS)
+
+
 class MessageTooLarge(InvalidRequest):
     """The server's transport refused the request for its size, or this one's the reply."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("photo", reason, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+class JobError(ImpastoClientError):
+    """A job, `operation`, has not what was asked of it."""
+
+
+class JobUnknown(JobError, LookupError):
+    """There is no job of that name: it never was, was deleted, or its time to be kept is over."""
+
+
+class JobUnfinished(JobError):
+    """The job has no result yet."""
+
+
+class JobEnded(JobError):
+    """The job has ended, and cannot be cancelled any more."""
+
+
+class JobFailed(JobError):
+    """The job could not be done.
+
+    Attributes:
+        field: the request's field that is at fault; empty where none is.
+        reason: why.
+    """
+
+    def __init__(self, operation: str, field: str, reason: str, status: grpc.StatusCode) -> None:
+        why = f"{field}: {reason}" if field else reason
+        super().__init__(f"{operation} failed: {why}", status, operation)
+        self.field = field
+        self.reason = reason
+
+
+class JobCancelled(JobError):
+    """The job was cancelled before it was done."""
 
 
 class ServerBusy(ImpastoClientError):
@@ -78,7 +129,10 @@ class ServerBusy(ImpastoClientError):
 
 
 class DeadlineExceeded(ImpastoClientError, TimeoutError):
-    """The answer did not come in time."""
+    """The answer, or the end of a job, did not come in time.
+
+    Where `operation` is set that job goes on: `Client.wait` and `Client.result` get what it makes.
+    """
 
 
 class ServerUnavailable(ImpastoClientError, ConnectionError):

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from grpc import StatusCode
 from grpc_status import rpc_status
 
@@ -17,7 +17,13 @@ from impasto_client.errors import (
     DeadlineExceeded,
     ImpastoClientError,
     InvalidRequest,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    JobUnfinished,
+    JobUnknown,
     MessageTooLarge,
+    RequestReused,
     ServerBusy,
     ServerFault,
     ServerUnavailable,
@@ -25,7 +31,12 @@ from impasto_client.errors import (
     Unimplemented,
 )
 
+OPERATION_KEY = "impasto-operation"
+"""The initial metadata of a Stylize call that has made a job."""
+
+_JOB_TYPE = "impasto.dev/Stylization"
 _SIZE_REFUSED = "message larger than max"  # how gRPC itself words it, in a status without details
+_STREAM_RESET = "RST_STREAM"  # so, too, a connection that something between us and the server broke
 
 _Detail = TypeVar("_Detail", bound=Message)
 
@@ -39,27 +50,46 @@ class Failure:
         text: its message.
         details: its google.rpc details; empty where there are none.
         target: the server.
-        timeout: seconds that the call had, tries included.
+        timeout: seconds that the call had, tries included; None without limit.
+        operation: the name of the job that it was about, or has made; None where there is none.
     """
 
     status: StatusCode
     text: str
     details: status_pb2.Status
     target: str
-    timeout: float
+    timeout: float | None
+    operation: str | None
 
     def detail(self, kind: type[_Detail]) -> _Detail | None:
         """Return the detail of this kind, or None."""
         message = kind()
         return message if any(packed.Unpack(message) for packed in self.details.details) else None
 
+    @property
+    def reason(self) -> str:
+        """What the server's ErrorInfo says; empty where there is none."""
+        info = self.detail(ErrorInfo)
+        return str(info.reason) if info else ""
 
-def client_error(error: grpc.RpcError, target: str, timeout: float) -> ImpastoClientError:
+
+def client_error(
+    error: grpc.RpcError, target: str, timeout: float | None, operation: str | None = None
+) -> ImpastoClientError:
     """Return what to raise from `error`, which a synchronous or an asyncio call to `target` raised."""
     call = cast("grpc.Call", error)  # every error of a call is one, by its methods
-    failure = Failure(call.code(), call.details() or "", _details(call), target, timeout)
+    operation = made_operation(error) or operation
+    failure = Failure(call.code(), call.details() or "", _details(call), target, timeout, operation)
     make = _MAKERS.get(failure.status, _unexpected)
-    return make(failure)
+    mapped = make(failure)
+    mapped.operation = operation
+    return mapped
+
+
+def made_operation(error: grpc.RpcError) -> str | None:
+    """Return the name of the job that a call had made before it failed, or None."""
+    metadata = cast("grpc.Call", error).initial_metadata() or ()
+    return next((str(value) for key, value in metadata if key == OPERATION_KEY), None)
 
 
 def _details(call: grpc.Call) -> status_pb2.Status:
@@ -78,6 +108,9 @@ def _invalid(failure: Failure) -> ImpastoClientError:
 
 
 def _not_found(failure: Failure) -> ImpastoClientError:
+    resource = failure.detail(ResourceInfo)
+    if resource.resource_type == _JOB_TYPE if resource else failure.operation:
+        return JobUnknown(failure.text, failure.status)
     info = failure.detail(ErrorInfo) or ErrorInfo()
     return StyleUnknown(failure.text, filter(None, info.metadata["available"].split(",")))
 
@@ -94,7 +127,7 @@ def _exhausted(failure: Failure) -> ImpastoClientError:
 
 def _late(failure: Failure) -> ImpastoClientError:
     return DeadlineExceeded(
-        f"no answer from {failure.target} within {failure.timeout:g} s: {failure.text}", failure.status
+        f"no answer from {failure.target} within {failure.timeout or 0:g} s: {failure.text}", failure.status
     )
 
 
@@ -107,8 +140,32 @@ def _unimplemented(failure: Failure) -> ImpastoClientError:
 
 
 def _fault(failure: Failure) -> ImpastoClientError:
+    if _STREAM_RESET in failure.text and not failure.details.details:
+        return _unavailable(failure)
+    if failure.reason == "JOB_FAILED":
+        return _job_failed(failure)
     request = failure.detail(RequestInfo) or RequestInfo()
     return ServerFault(f"{failure.target} failed: {failure.text}", failure.status, request.request_id)
+
+
+def _precondition(failure: Failure) -> ImpastoClientError:
+    if failure.reason == "JOB_ENDED":
+        return JobEnded(failure.text, failure.status)
+    if failure.reason == "JOB_UNFINISHED":
+        return JobUnfinished(failure.text, failure.status)
+    return _job_failed(failure) if failure.operation else _unexpected(failure)
+
+
+def _cancelled(failure: Failure) -> ImpastoClientError:
+    return JobCancelled(failure.text, failure.status) if failure.reason == "JOB_CANCELLED" else _unexpected(failure)
+
+
+def _job_failed(failure: Failure) -> ImpastoClientError:
+    return JobFailed(failure.operation or "the job", "", failure.text, failure.status)
+
+
+def _reused(failure: Failure) -> ImpastoClientError:
+    return RequestReused(failure.text)
 
 
 def _unexpected(failure: Failure) -> ImpastoClientError:
@@ -119,10 +176,13 @@ _MAKERS: dict[StatusCode, Callable[[Failure], ImpastoClientError]] = {
     StatusCode.INVALID_ARGUMENT: _invalid,
     StatusCode.OUT_OF_RANGE: _invalid,
     StatusCode.NOT_FOUND: _not_found,
+    StatusCode.ALREADY_EXISTS: _reused,
     StatusCode.RESOURCE_EXHAUSTED: _exhausted,
     StatusCode.DEADLINE_EXCEEDED: _late,
     StatusCode.UNAVAILABLE: _unavailable,
     StatusCode.UNIMPLEMENTED: _unimplemented,
+    StatusCode.FAILED_PRECONDITION: _precondition,
+    StatusCode.CANCELLED: _cancelled,
     StatusCode.INTERNAL: _fault,
     StatusCode.UNKNOWN: _fault,
     StatusCode.DATA_LOSS: _fault,

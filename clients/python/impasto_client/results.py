@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_client.building import FORMATS
-
-_FORMAT_NAMES = {number: name for name, number in FORMATS.items()}
+from impasto_client.formats import FORMAT_NAMES
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Stylized:
         times = reply.stage_times
         return cls(
             image=reply.image,
-            format=_FORMAT_NAMES.get(reply.format, "jpeg"),
+            format=FORMAT_NAMES.get(reply.format, "jpeg"),
             width=reply.size.width,
             height=reply.size.height,
             working_size=(reply.working_size.width, reply.working_size.height),

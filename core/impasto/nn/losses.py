@@ -43,7 +43,8 @@ class _Gram(torch.autograd.Function):
         positions = features.permute(0, 2, 3, 1)
         with torch.autocast(features.device.type, enabled=False):
             symmetric = (gradients[0] + gradients[0].transpose(1, 2)) / positions[0, ..., 0].numel()
-            return (positions.flatten(1, 2) @ symmetric).view(positions.shape).permute(0, 3, 1, 2)
+            gradient: Tensor = positions.flatten(1, 2) @ symmetric
+        return gradient.view(positions.shape).permute(0, 3, 1, 2)
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:

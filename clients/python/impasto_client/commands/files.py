@@ -1,0 +1,47 @@
+"""The files that the commands read and write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from impasto_client.errors import InvalidRequest
+
+SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
+
+
+def check_place(out: Path, option: str = "--out") -> None:
+    """Refuse a place that no file could be written to."""
+    if not out.parent.is_dir():
+        raise InvalidRequest(option, f"there is no folder {out.parent}")
+    if out.is_dir():
+        raise InvalidRequest(option, f"{out} is a folder; name a file in it")
+
+
+def format_of(out: Path, chosen: str | None) -> str:
+    """Return the format that was chosen, else the one that the suffix tells, or refuse a suffix that tells none."""
+    told = chosen or SUFFIXES.get(out.suffix.lower())
+    if told is None:
+        known = ", ".join(SUFFIXES)
+        raise InvalidRequest("--out", f"{out.name} tells no format; end it in one of {known}, or give --format")
+    return told
+
+
+def read(path: Path, field: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(field, f"cannot read {path}: {error.strerror}") from error
+    if not data:
+        raise InvalidRequest(field, f"{path} is empty")
+    return data
+
+
+def write(out: Path, data: bytes) -> None:
+    """Write the whole file or none: whoever looks at `out` never sees half a picture."""
+    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
+    try:
+        draft.write_bytes(data)
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""Following a job on the terminal, up to the file that it makes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from impasto_client.calling import checked_timeout
+from impasto_client.client import Client
+from impasto_client.commands import files
+from impasto_client.commands.progress import Display, duration
+from impasto_client.errors import (
+    DeadlineExceeded,
+    ImpastoClientError,
+    InvalidRequest,
+    JobEnded,
+    JobUnknown,
+    ServerUnavailable,
+)
+from impasto_client.jobs import Job, JobState
+
+_PREVIEW_EVERY = 2.0  # s
+_CANCEL_EVERY = 1.0  # s, while the server is away
+_CANCELLED_WITHIN = 10.0  # s
+
+
+class Clock:
+    """What is left of the time that a command may take; without limit where that is None."""
+
+    def __init__(self, timeout: float | None) -> None:
+        timeout = checked_timeout(timeout)
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return seconds, above 0."""
+        return None if self._end is None else max(1e-3, self._end - time.monotonic())
+
+
+def follow(client: Client, name: str, clock: Clock, display: Display, preview: Path | None = None) -> None:
+    """Show a job's states until it has ended, however long the server may be away meanwhile."""
+    away = False
+
+    def lost(error: ImpastoClientError) -> None:
+        nonlocal away
+        if not away:
+            display.say(f"{error}; trying again until it is back")
+        away = True
+
+    interval = _PREVIEW_EVERY if preview else None
+    for update in client.watch(name, preview_interval=interval, timeout=clock.left(), on_lost=lost):
+        away = False
+        display.show(update.job)
+        if preview and update.preview:
+            files.write(preview, update.preview)
+    display.close()
+
+
+def fetch(client: Client, job: Job, out: Path, clock: Clock, display: Display) -> None:
+    """Write a job's result.
+
+    Raises:
+        JobError: it has none.
+        InvalidRequest: `out` is named as a file of another format.
+    """
+    told = files.SUFFIXES.get(out.suffix.lower())
+    if job.result and told and told != job.result.format:
+        raise InvalidRequest("--out", f"{out.name} is named as a {told}, but the result is a {job.result.format}")
+    painted = client.result(job.name, timeout=clock.left())
+    files.write(out, painted.image)
+    for note in job.notes:
+        display.say(f"note: {note}")
+    taken = duration(painted.stage_times.engine)
+    print(f"{out}: {painted.width}x{painted.height} px, {len(painted.image):,} bytes, painted in {taken}")
+
+
+def cancel(client: Client, name: str, display: Display) -> None:
+    """Cancel a job, whenever the server is there again, and say what became of it."""
+    display.say(f"cancelling {name}; Ctrl-C again leaves at once")
+    try:
+        _cancel(client, name)
+        job = client.wait(name, timeout=_CANCELLED_WITHIN)
+    except (JobEnded, JobUnknown) as error:
+        display.say(str(error))
+    except DeadlineExceeded:
+        display.say(f"{name} has been told to stop, and has not yet")
+    except KeyboardInterrupt:
+        display.say(f"left; {name} may go on: impasto jobs cancel {name}")
+        raise
+    else:
+        ended = "is cancelled" if job.state is JobState.CANCELLED else f"has {job.state.value} before"
+        display.say(f"{name} {ended}")
+
+
+def _cancel(client: Client, name: str) -> None:
+    while True:
+        try:
+            return client.cancel(name)
+        except ServerUnavailable:
+            time.sleep(_CANCEL_EVERY)

@@ -1,0 +1,76 @@
+"""Which requests become jobs: not one that was made before, and not more than may wait."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+
+from impasto.errors import InvalidInput, QueueFull, RequestReused
+from impasto.jobs.records import Commission, Job, State
+from impasto.jobs.schema import SECOND, clock, jobs, to_document, to_job
+
+MAX_REQUEST_ID = 128  # characters
+
+_RECENT = 20  # jobs that a guess is made from
+_UNKNOWN_WAIT = 30.0  # s, before any job has succeeded
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0  # s
+
+
+def check_request_id(request_id: str | None) -> None:
+    """Raise InvalidInput unless a job can be known by this id."""
+    if request_id is not None and (len(request_id) > MAX_REQUEST_ID or not request_id.isprintable()):
+        raise InvalidInput("request_id", f"give at most {MAX_REQUEST_ID} printable characters, such as a UUID")
+
+
+def digest_of(commission: Commission, photo: bytes, paintings: Sequence[bytes]) -> str:
+    """Return what tells one request's content from another's."""
+    digest = hashlib.sha256()
+    for part in (to_document(commission).encode(), photo, *paintings):
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def admit(connection: Connection, owner: str, request_id: str | None, digest: str, queue_limit: int) -> Job | None:
+    """Return the job that this request made before, or None when it may make one.
+
+    Raises:
+        RequestReused: the request id came with other content before.
+        QueueFull: as many wait as may.
+    """
+    if request_id is not None:
+        same = select(jobs).where(jobs.c.owner == owner, jobs.c.request_id == request_id)
+        if row := connection.execute(same).one_or_none():
+            if row.digest != digest:
+                raise RequestReused(request_id)
+            return to_job(row)
+    if _count(connection, jobs.c.state == State.QUEUED.value) >= queue_limit:
+        raise QueueFull(queue_limit, _wait(connection))
+    return None
+
+
+def later_than_all() -> ColumnElement[int]:
+    """Return the time now, or just after the newest job's: first come, first served, even when a clock steps back."""
+    newest = select(func.coalesce(func.max(jobs.c.created), 0)).scalar_subquery()
+    return case((newest >= clock(), newest + 1), else_=clock())
+
+
+def _wait(connection: Connection) -> float:
+    """Return the seconds until one more of the waiting jobs has probably been begun."""
+    recent = (
+        select((jobs.c.ended - jobs.c.started).label("took"))
+        .where(jobs.c.state == State.SUCCEEDED.value)
+        .order_by(jobs.c.ended.desc())
+        .limit(_RECENT)
+        .subquery()
+    )
+    took = connection.scalar(select(func.avg(recent.c.took)))
+    workers = _count(connection, and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until >= clock()))
+    seconds = _UNKNOWN_WAIT if took is None else float(took) / SECOND / max(1, workers)
+    return min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count()).select_from(jobs).where(condition)) or 0

@@ -1,0 +1,233 @@
+"""One worker's attempt at one job: decode, paint, encode, and write the end of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+from impasto import images
+from impasto.errors import (
+    BlobMissing,
+    CheckpointError,
+    ImpastoError,
+    InvalidInput,
+    LeaseLost,
+    OptimizationFailed,
+    StoreUnavailable,
+    WeightsNotFound,
+)
+from impasto.images import Format, Limits, Pixels
+from impasto.jobs import Claim, Failure, Result
+from impasto.logs import Log
+from impasto_worker.backoff import Backoff
+from impasto_worker.heartbeat import Heartbeat
+from impasto_worker.painting import Order, Paint, Painted, Picture, Stopped
+from impasto_worker.reporting import Pace, Reporter
+from impasto_worker.saved import Saved
+from impasto_worker.stopping import Stop
+
+INTERNAL = "Internal"
+"""The kind of a failure that is none of the caller's business."""
+
+_TELLABLE = (InvalidInput, WeightsNotFound, OptimizationFailed, BlobMissing)
+_PREVIEW_SIDE = 256  # px
+_PREVIEW_QUALITY = 80
+_ROWS = 256  # that are mixed at once: in fp32 a large picture would take gigabytes
+
+
+class Outcome(Enum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RELEASED = "released"  # back in the queue, at its newest checkpoint
+    LOST = "lost"  # another worker has it, or it was deleted
+    ABANDONED = "abandoned"  # the store did not take the end of it in time; another worker will when the lease lapses
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt is to end, and what to write for that."""
+
+    outcome: Outcome
+    write: Callable[[], None] = lambda: None
+
+
+class Attempt:
+    """One attempt, to be run once."""
+
+    def __init__(
+        self, claim: Claim, paint: Paint, *, pace: Pace, lease_seconds: float, limits: Limits, stop: Stop, log: Log
+    ) -> None:
+        self._claim = claim
+        self._commission = claim.job.commission
+        self._paint = paint
+        self._pace = pace
+        self._limits = limits
+        self._stop = stop
+        self._log = log.bind(job=claim.job.id, attempt=claim.attempt)
+        self._heartbeat = Heartbeat(claim, lease_seconds=lease_seconds, log=self._log)
+        self._facts: dict[str, object] = {}
+
+    def run(self) -> Outcome:
+        """Paint the job or find out why not, write that, and log one line about it."""
+        begin = time.monotonic()
+        with self._heartbeat:
+            outcome = self._settle(self._ending())
+        seconds = round(time.monotonic() - begin, 3)
+        self._log.info("job", outcome=outcome.value, seconds=seconds, **self._facts)
+        return outcome
+
+    def _ending(self) -> Ending:
+        try:
+            return self._succeeding()
+        except Stopped:
+            return self._stopping()
+        except LeaseLost:
+            return Ending(Outcome.LOST)
+        except StoreUnavailable as error:
+            self._log.warning("the job's pictures cannot be read", reason=str(error))
+            return Ending(Outcome.RELEASED, self._claim.release)
+        except _TELLABLE as error:
+            return self._failing(_failure(error))
+        except Exception:
+            error_id = secrets.token_hex(8)
+            self._log.exception("unexpected error", error=error_id)
+            message = f"internal error; the worker's log has the details under error id {error_id}"
+            return self._failing(Failure(INTERNAL, message))
+
+    def _succeeding(self) -> Ending:
+        photo, paintings = self._pictures()
+        picture, reporter = self._painted(photo, paintings)
+        width, height = self._commission.output_size
+        pixels = images.resize(mixed(photo, picture.pixels, self._commission.strength), width, height)
+        file = images.encode(pixels, format=self._commission.format, quality=self._commission.quality)
+        result = Result(
+            format=self._commission.format,
+            size=(width, height),
+            working_size=picture.working_size,
+            byte_count=len(file),
+            seconds=reporter.seconds,
+        )
+        self._facts |= {"bytes": len(file), "working_size": picture.working_size, "output": (width, height)}
+        return Ending(Outcome.SUCCEEDED, lambda: self._claim.succeed(file, result, notes=reporter.notes))
+
+    def _pictures(self) -> tuple[Pixels, list[Pixels]]:
+        photo = images.decode(self._claim.photo(), limits=self._limits)
+        paintings = [
+            images.decode(data, limits=self._limits, field=f"style_images.parts[{k}].image")
+            for k, data in enumerate(self._claim.paintings())
+        ]
+        self._facts |= {"photo": _size(photo), "paintings": [_size(painting) for painting in paintings]}
+        return photo, paintings
+
+    def _painted(self, photo: Pixels, paintings: list[Pixels]) -> tuple[Picture, Reporter]:
+        """Paint, from the checkpoint where there is one that can be gone on from."""
+        order = Order(
+            photo=photo,
+            paintings=list(zip(paintings, self._commission.painting_weights, strict=True)),
+            optimization=self._commission.optimization,
+            working_size=self._commission.working_size,
+            halvings=self._claim.tries_without_progress,
+        )
+        notes = _notes_on_memory(order.halvings)
+        checkpoint = self._claim.checkpoint()
+        if checkpoint is not None:
+            try:
+                saved = Saved.from_bytes(checkpoint)
+                return self._paint_from(replace(order, state=saved.state), saved.seconds, notes)
+            except CheckpointError as error:
+                self._log.warning("the checkpoint is of no use", reason=str(error))
+                notes = (*notes, "Painted anew from the beginning, because what an earlier attempt left is of no use.")
+        return self._paint_from(order, 0.0, notes)
+
+    def _paint_from(self, order: Order, seconds: float, notes: tuple[str, ...]) -> tuple[Picture, Reporter]:
+        small = images.with_long_side(order.photo, min(_PREVIEW_SIDE, max(order.photo.shape[:2])))
+
+        def preview(painted: Painted) -> bytes:
+            now = images.resize(painted.picture(), small.shape[1], small.shape[0])
+            pixels = mixed(small, now, self._commission.strength)
+            return images.encode(pixels, format=Format.JPEG, quality=_PREVIEW_QUALITY)
+
+        reporter = Reporter(
+            self._claim,
+            self._heartbeat,
+            self._stop,
+            pace=self._pace,
+            preview=preview,
+            seconds_before=seconds,
+            notes=notes,
+            log=self._log,
+        )
+        try:
+            picture = self._paint(order, on_progress=reporter, interrupted=reporter.interrupted)
+        finally:
+            self._facts |= reporter.facts
+        reporter.finish()
+        return picture, reporter
+
+    def _stopping(self) -> Ending:
+        if self._heartbeat.lost:
+            return Ending(Outcome.LOST)
+        if self._heartbeat.cancelled:
+            return Ending(Outcome.CANCELLED, self._claim.cancelled)
+        return Ending(Outcome.RELEASED, self._claim.release)
+
+    def _failing(self, failure: Failure) -> Ending:
+        self._facts |= {"kind": failure.kind, "field": failure.field, "reason": failure.message}
+        return Ending(Outcome.FAILED, lambda: self._claim.fail(failure))
+
+    def _settle(self, ending: Ending) -> Outcome:
+        """Write an ending until the store has taken it."""
+        backoff = Backoff()
+        while not self._heartbeat.lost:
+            try:
+                ending.write()
+                return ending.outcome
+            except LeaseLost:
+                self._heartbeat.lose()
+            except StoreUnavailable as error:
+                if self._stop.pressing:
+                    self._log.error("left without its end", ending=ending.outcome.value, reason=str(error))
+                    return Outcome.ABANDONED
+                pause = backoff.next()
+                self._log.warning("the end of the job is not taken; trying again", reason=str(error), seconds=pause)
+                self._stop.wait(pause)
+        return Outcome.LOST
+
+
+def mixed(photo: Pixels, painted: Pixels, strength: float) -> Pixels:
+    """Return photo + strength * (painted - photo), rounded to nearest: all [H, W, 3]."""
+    if strength == 1:
+        return painted
+    result = np.empty_like(photo)
+    share = np.float32(strength)
+    for top in range(0, len(photo), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = np.rint(photo[rows] * (1 - share) + painted[rows] * share)
+    return result
+
+
+def _failure(error: ImpastoError) -> Failure:
+    if isinstance(error, InvalidInput):
+        return Failure(type(error).__name__, error.reason, error.field)
+    return Failure(type(error).__name__, str(error))
+
+
+def _notes_on_memory(halvings: int) -> tuple[str, ...]:
+    if halvings == 0:
+        return ()
+    return (
+        f"The memory budget was divided by {2**halvings}, because a worker died {halvings} times before it got on "
+        "with this picture, perhaps of too little memory.",
+    )
+
+
+def _size(pixels: Pixels) -> tuple[int, int]:
+    return pixels.shape[1], pixels.shape[0]
