@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,16 +119,18 @@ def test_when_a_worker_that_optimises_is_killed_the_other_goes_on_from_its_check
     place: Place,
 ) -> None:
     pytest.importorskip("torch")
-    options = {"photo": images.encode(gradient(128, 96), format=images.Format.PNG), "output_size": (128, 96)}
-    job, twin = (add_job(place.jobs, 100, working_size=128, **options) for _ in range(2))
+    options: dict[str, Any] = {
+        "photo": images.encode(gradient(128, 96), format=images.Format.PNG),
+        "output_size": (128, 96),
+    }
+    job, twin = (add_job(place.jobs, 150, working_size=128, **options) for _ in range(2))
     given = place.options(*QUICK_LEASE, checkpoint_seconds=0.2)
     with (
         worker(place.folder, *given, module="impasto_worker.main") as one,
         worker(place.folder, *given, module="impasto_worker.main") as another,
     ):
-        wait_for(place.jobs, job, is_at(20))
         victim, heir = at_work(job, one, another)
-        victim.wait_for("checkpoint")
+        victim.wait_for("checkpoint", nth=3)
         victim.send(signal.SIGKILL)
         done, whole = (wait_for_end(place.jobs, each) for each in (job, twin))
 

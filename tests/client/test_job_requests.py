@@ -63,21 +63,22 @@ def test_one_painting_is_a_style_and_its_request_gets_an_id(stylize: Any) -> Non
 
 
 def test_an_optimization_is_sent_whole() -> None:
-    with serving(echo) as server:
-        stylize_sync(server.target, style=PAINTING, optimization=Optimization(steps=20, color="luminance"))
+    optimization = Optimization(steps=20, style_weight=3.0, color="luminance")
 
-    sent = server.calls[0].request.optimization
-    assert sent == pb.Optimization(
+    with serving(echo) as server:
+        stylize_sync(server.target, style=PAINTING, optimization=optimization)
+
+    assert server.calls[0].request.optimization == pb.Optimization(
         steps=20,
-        content_weight=1,
-        style_weight=1e6,
-        tv_weight=1e-4,
-        content_layers=["relu4_2"],
-        style_layers=["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"],
+        content_weight=optimization.content_weight,
+        style_weight=3,
+        tv_weight=optimization.tv_weight,
+        content_layers=optimization.content_layers,
+        style_layers=optimization.style_layers,
         optimizer=pb.Optimization.OPTIMIZER_UNSPECIFIED,
         start=pb.Optimization.PHOTO,
         pooling=pb.Optimization.MAX,
-        style_scale=1,
+        style_scale=optimization.style_scale,
         color=pb.Optimization.LUMINANCE,
         perception=pb.Optimization.PERCEPTION_UNSPECIFIED,
         seed=0,

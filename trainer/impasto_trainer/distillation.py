@@ -9,18 +9,16 @@ Pruning", section 3.1), and only then is trained.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.backbones import COMPACT, CONTENT_LAYERS, STYLE_LAYERS, VGG19
-from impasto.nn.losses import content_loss, gram, relative_error, style_loss
+from impasto.backbones import COMPACT, VGG19
+from impasto.nn.losses import gram, relative_error
 from impasto.nn.perception import Perception
 from impasto.nn.precision import mixed_precision
 
@@ -31,12 +29,6 @@ TWINS = {name: name for name in COMPACT.channels} | {"relu3_3": "relu3_4", "relu
 _RATE = 0.01  # of each weight's root mean square, a step
 _WARMUP = 50  # steps
 _DECAYS = (0.9, 0.99)  # of Adam's two moments
-
-_RENEW_EVERY = 6  # steps
-_PROVOKED_AT_ONCE = 24  # batches, each at another age
-_STRIDE = 10  # steps of Adam that a batch is painted on before it is shown again
-_OLDEST = 8  # strides
-_PAINT_RATE = 0.02  # of the range 0..1, a step
 
 
 @dataclass(frozen=True)
@@ -106,13 +98,7 @@ class Student(nn.Module):
         return compact
 
 
-def learn(
-    student: Student,
-    lessons: Iterable[Lesson],
-    fresh: Iterator[Lesson],
-    steps: int,
-    on_step: Callable[[int, Tensor, Tensor], None],
-) -> None:
+def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable[[int, Tensor, Tensor], None]) -> None:
     """Lower the student's errors.
 
     Adam, with a rate for each weight that is a share of its root mean square (Shazeer & Stern 2018, section 8): the
@@ -120,21 +106,16 @@ def learn(
 
     Args:
         student: pruned.
-        lessons: to begin with; gone through in random order.
-        fresh: every few steps one of these takes the place of the oldest.
+        lessons: gone through again and again, in an order of its own each time.
         steps: one lesson each.
         on_step: told the step's number and the errors of features and Gram matrices, [exits] each.
     """
     weights = [weight for weight in student.parameters() if weight.requires_grad]
     groups = [{"params": [weight], "size": weight.detach().square().mean().sqrt().item()} for weight in weights]
     optimizer = torch.optim.Adam(groups, lr=_RATE, betas=_DECAYS, eps=1e-20)
-    shelf = deque(lessons)
-    rng = np.random.default_rng(0)
     for step in range(steps):
-        if step % _RENEW_EVERY == 0:
-            shelf.popleft()
-            shelf.append(next(fresh))
-        lesson = shelf[rng.integers(len(shelf))]
+        epoch, place = divmod(step, len(lessons))
+        lesson = lessons[np.random.default_rng(epoch).permutation(len(lessons))[place]]
         for group in optimizer.param_groups:
             group["lr"] = group["size"] * _rate(step, steps)
         with mixed_precision(lesson.image.device):
@@ -143,51 +124,6 @@ def learn(
         torch.autograd.backward(features.sum() + 2 * grams.sum())
         optimizer.step()
         on_step(step + 1, features.detach(), grams.detach())
-
-
-class Provocation:
-    """A batch of pictures that is being painted to please the student: it ends where the student is fooled.
-
-    Gatys et al. 2016 by Adam, each picture in the style of its neighbour. What the student overlooks, such a picture
-    comes to hold, and no photo ever shows it.
-    """
-
-    def __init__(self, images: Tensor, seed: int) -> None:
-        """Begin with photos [N, 3, H, W], or with noise."""
-        rng = np.random.default_rng(seed)
-        self.images = images
-        self.style_weight = float(10 ** rng.uniform(0, 3))
-        noise = torch.from_numpy(rng.random(images.shape, dtype=np.float32)).to(images.device)
-        self.picture = noise if rng.random() < 0.2 else images.clone()
-        self.age = 0
-
-    def paint(self, perception: Perception) -> Tensor:
-        """Go on for a stride, and return the pictures [N, 3, H, W] as they are then."""
-        self.age += 1
-        with torch.no_grad():
-            seen = perception(self.images)
-            grams = {name: gram(seen[name]).roll(1, 0) for name in STYLE_LAYERS}
-            content = {name: seen[name] for name in CONTENT_LAYERS}
-        picture = self.picture.detach().requires_grad_()
-        optimizer = torch.optim.Adam([picture], lr=_PAINT_RATE)
-        for _ in range(_STRIDE):
-            found = perception(picture)
-            loss = content_loss(found, content) + self.style_weight * style_loss(found, grams)
-            (picture.grad,) = torch.autograd.grad(loss.sum(), picture)
-            optimizer.step()
-        self.picture = picture.detach().clamp_(-0.1, 1.1)
-        return self.picture.contiguous(memory_format=torch.channels_last)
-
-
-def provoke(student: Student, batches: Iterator[Tensor]) -> Iterator[Lesson]:
-    """Yield lessons on pictures that were painted against the student as it is, and on spoilt photos among them."""
-    pool: dict[int, Provocation] = {}
-    for turn in count():
-        place = turn % _PROVOKED_AT_ONCE
-        if place not in pool or pool[place].age >= _OLDEST:
-            pool[place] = Provocation(next(batches), seed=turn)
-            yield student.lesson(spoil(pool[place].images, seed=turn))
-        yield student.lesson(pool[place].paint(student.finished()))
 
 
 def _rate(step: int, steps: int) -> float:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from impasto.nn.checkpoint import write_atomically
 from impasto.nn.perception import COMPACT_WEIGHTS, WEIGHTS_VARIABLE, load_perception
 from impasto.nn.precision import mixed_precision
 from impasto_trainer.commands.options import add_device_option, at_least, device
-from impasto_trainer.distillation import TWINS, Student, learn, provoke, prune, spoil
+from impasto_trainer.distillation import TWINS, Student, learn, prune, spoil
 from impasto_trainer.photos import PhotoCrops, find_photos, loader
 
 NAME = "distill"
@@ -28,7 +27,6 @@ _CROP = 128  # px
 _BATCH = 8
 _PRUNE_ON = 14  # batches
 _SAY_EVERY = 100  # steps
-_SAVE_EVERY = 500  # steps
 _UNSEEN = 3  # batches of validation photos
 _PAINTINGS_COUNT = 10  # times as much as a photo: there are few
 
@@ -39,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paintings", type=Path, required=True, metavar="DIR", help="paintings to learn on")
     parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="photos to measure on")
     parser.add_argument("--out", type=Path, default=COMPACT_WEIGHTS, metavar="FILE", help="[the package's own]")
-    parser.add_argument("--steps", type=at_least(1), default=6000, help="[%(default)s]")
+    parser.add_argument("--steps", type=at_least(1), default=2400, help="[%(default)s]")
     parser.add_argument("--lessons", type=at_least(1), default=170, help=f"batches of {_BATCH} crops [%(default)s]")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help=f"VGG-19 [${WEIGHTS_VARIABLE}, torchvision's]")
     parser.add_argument("--workers", type=at_least(0), default=1, metavar="N", help="loaders [%(default)s]")
@@ -56,12 +54,11 @@ def run(options: argparse.Namespace) -> None:
     student.to(memory_format=torch.channels_last)
 
     crops = PhotoCrops(pictures, _CROP, flat_share=0.03)
-    count = _PRUNE_ON + options.lessons + options.steps  # more than are asked for, and made as they are
-    batches = (batch.to(where) for batch in _batches(crops, count, options.workers))
+    batches = (batch.to(where) for batch in _batches(crops, _PRUNE_ON + options.lessons, options.workers))
     prune(student, [spoil(next(batches), seed) for seed in range(_PRUNE_ON)])
     with mixed_precision(where):
-        first = tqdm(islice(batches, options.lessons), total=options.lessons, desc="VGG-19 looks", unit="batch")
-        lessons = [student.lesson(spoil(batch, _PRUNE_ON + seed)) for seed, batch in enumerate(first)]
+        total = tqdm(batches, total=options.lessons, desc="VGG-19 looks", unit="batch")
+        lessons = [student.lesson(spoil(batch, _PRUNE_ON + seed)) for seed, batch in enumerate(total)]
         exam = [student.lesson(batch.to(where)) for batch in _batches(PhotoCrops(unseen, _CROP), _UNSEEN, 0)]
 
     with tqdm(total=options.steps, unit="step") as bar:
@@ -70,27 +67,21 @@ def run(options: argparse.Namespace) -> None:
             bar.update()
             if step % _SAY_EVERY == 0:
                 tqdm.write(f"{step}: features {_listed(features)}, Gram matrices {_listed(grams)}")
-            if step % _SAVE_EVERY == 0:
-                _save(student, {"steps": step}, options.out)
 
-        learn(student, lessons, provoke(student, batches), options.steps, on_step)
+        learn(student, lessons, options.steps, on_step)
     with torch.no_grad(), mixed_precision(where):
         features, grams = (torch.stack(errors).mean(0) for errors in zip(*map(student.errors, exam), strict=True))
     print(f"relative squared errors on unseen photos, by layer ({', '.join(COMPACT.exits)}):")
     print(f"features {_listed(features)}, Gram matrices {_listed(grams)}")
+    weights = {name: value.half().cpu().contiguous() for name, value in student.finished().state_dict().items()}
     record = {
         "features": features.tolist(),
         "grams": grams.tolist(),
         "steps": options.steps,
         "lessons": options.lessons,
     }
-    _save(student, record, options.out)
+    write_atomically(options.out, save(weights, {"impasto": json.dumps(record)}))
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
-
-
-def _save(student: Student, record: Mapping[str, object], out: Path) -> None:
-    weights = {name: value.half().cpu().contiguous() for name, value in student.finished().state_dict().items()}
-    write_atomically(out, save(weights, {"impasto": json.dumps(record)}))
 
 
 def _batches(crops: PhotoCrops, count: int, workers: int) -> Iterator[Tensor]:

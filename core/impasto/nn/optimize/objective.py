@@ -17,7 +17,7 @@ from impasto.nn.losses import content_loss, gram, gram_loss, total_variation
 from impasto.nn.perception import Perception
 from impasto.optimization import Optimization
 
-STYLE_UNIT = 2e-5
+STYLE_UNIT = 4e-5
 """What a style weight of 1 is in relative losses."""
 
 TV_UNIT = 5e4
