@@ -79,7 +79,8 @@ class Optimization:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Optimization:
         """Return what `to_dict` wrote."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = dict(values)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
 
 
 def _check(name: str, value: Any, allowed: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ class Optimizer:
                 order.optimization,
                 perception=self._perception(order.optimization),
                 working_size=order.working_size,
-                memory=self._budget() >> order.halvings,
+                memory=self._allowed(order),
                 fast=lambda photo: self._nearest.paint(photo, self._nearest.find(order.paintings)),
                 on_progress=on_progress,
                 interrupted=interrupted,
@@ -111,6 +111,15 @@ class Optimizer:
                         f"it is given weights of {VGG19.name}; give some of {', '.join(backbone.exits)}",
                     )
         return backbone
+
+    def _allowed(self, order: Order) -> int | None:
+        """Return the bytes that an order may take; None to go on as it was begun.
+
+        What is available changes from hour to hour, and a picture that fitted before would become another one.
+        """
+        if order.state is not None and order.halvings == 0 and self._memory is None:
+            return None
+        return self._budget() >> order.halvings
 
     def _budget(self) -> int:
         """Return the bytes that a picture may take; what torch keeps on a GPU for the next one counts as free."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -51,7 +52,8 @@ class Program:
 def impasto(*arguments: object, stderr: int | IO[bytes] = subprocess.PIPE) -> Iterator[Program]:
     """Run it with these arguments; end it when the block is left."""
     command = [sys.executable, "-c", _PROGRAM, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+    environment = os.environ | {"GRPC_VERBOSITY": "NONE"}  # a server that is stopped at once makes gRPC's own log talk
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment) as process:
         try:
             yield Program(process)
         finally:

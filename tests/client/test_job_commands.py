@@ -95,7 +95,7 @@ def test_what_is_not_given_is_left_to_the_server(folder: Path) -> None:
         (["--style-image", "missing.jpg"], "--style-image: cannot read missing.jpg"),
         (["--style-image", "missing.jpg=2"], "--style-image: cannot read missing.jpg"),
         (["--style-image", "painting.jpg=much"], "--style-image: cannot read painting.jpg=much"),
-        (["--style-image", "empty.jpg"], "--style-image: empty.jpg is empty"),
+        (["--style-image", "empty.jpg"], "style: painting 1 is empty"),
         (["--style-image", "painting.jpg=nan"], "style: nan is no weight for painting 1"),
         (["--style-image", "painting.jpg=-1"], "style: -1.0 is no weight for painting 1"),
         (["--style-image", "painting.jpg=0"], "style: the paintings' weights are all 0"),

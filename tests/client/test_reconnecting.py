@@ -47,7 +47,15 @@ def test_a_watch_goes_on_with_the_server_that_came_back(connect: Any) -> None:
 
 
 @both_clients
-def test_a_watch_that_the_network_breaks_is_opened_again_and_tells_nothing_twice(connect: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (StatusCode.UNAVAILABLE, "Socket closed"),
+        (StatusCode.INTERNAL, "Received RST_STREAM with error code 2"),
+        (StatusCode.DEADLINE_EXCEEDED, "stream timeout"),  # of a proxy; ours has not passed
+    ],
+)
+def test_a_watch_that_breaks_is_opened_again_and_tells_nothing_twice(connect: Any, code: StatusCode, text: str) -> None:
     jobs = ScriptedJobs()
 
     def broken_twice(call: Call) -> Any:
@@ -59,7 +67,7 @@ def test_a_watch_that_the_network_breaks_is_opened_again_and_tells_nothing_twice
 
     def broken(call: Call) -> Iterator[Any]:
         yield next(jobs(call))
-        call.fail(StatusCode.UNAVAILABLE, "Socket closed")
+        call.fail(code, text)
 
     with serving(broken_twice) as server, connect(server.target) as client:
         name = client.create_job(b"photo", PAINTING).name
@@ -68,7 +76,8 @@ def test_a_watch_that_the_network_breaks_is_opened_again_and_tells_nothing_twice
 
     assert first.job.state is JobState.QUEUED
     assert [update.job.state for update in rest] == [JobState.SUCCEEDED]
-    assert [str(error) for error in lost] == [f"{server.target} is unavailable: Socket closed"] * 2
+    assert len(lost) == 2
+    assert all(text in str(error) for error in lost)
 
 
 @both_clients

@@ -27,7 +27,7 @@ from tests.support import gradient
 PHOTO = gradient(48, 32)
 FILE = images.encode(PHOTO, format=Format.PNG)
 QUICK = SlowPaint(step_seconds=0.001)
-WAIT = 60.0  # s, far more than anything here takes
+WAIT = 120.0  # s, far more than anything here takes
 
 
 def open_store(folder: Path, **settings: Any) -> Jobs:

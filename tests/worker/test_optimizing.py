@@ -123,6 +123,18 @@ def test_the_memory_that_may_be_used_is_halved_as_often_as_it_is_said() -> None:
     assert max(sizes[1]) < 96
 
 
+def test_a_picture_that_a_worker_died_of_goes_on_smaller_from_its_checkpoint() -> None:
+    paint, states = optimizer(memory=560 * 2**20), list[bytes]()
+    large = replace(order(), photo=gradient(96, 64), working_size=96)
+    painted(paint, large, on_progress=lambda now: states.append(now.checkpoint()))
+    seen = list[Painted]()
+    picture = painted(paint, replace(large, state=states[1], halvings=1), on_progress=seen.append)
+    assert [now.step for now in seen] == [3, 4]
+    assert max(picture.working_size) < 96
+    assert picture.pixels.shape == (64, 96, 3)
+    assert len(picture.notes) == 1
+
+
 @pytest.mark.parametrize("options", [{"pooling": "average"}, {"style_layers": ("relu1_1", "relu2_1")}], ids=str)
 def test_what_was_loaded_for_one_job_does_not_show_in_another(options: dict[str, Any]) -> None:
     paint = optimizer()

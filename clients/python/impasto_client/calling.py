@@ -80,14 +80,15 @@ class Patience:
         if made := made_operation(error):
             self._operation, self._holds_on = made, True
         mapped = client_error(error, self._target, self._timeout, self._operation)
-        if self._holds_on and isinstance(mapped, DeadlineExceeded):
-            raise self._too_late() from error
-        pause = self._pause(mapped)
+        lost = self._holds_on and isinstance(mapped, ServerUnavailable | DeadlineExceeded)
+        pause = self.pause() if lost else _pause_asked_by(mapped)
         if pause is None:
             raise mapped from error
-        if time.monotonic() + pause < self._end:
-            return pause
-        raise (mapped if isinstance(mapped, ServerBusy) else self._too_late(f": {mapped}")) from error
+        if time.monotonic() + pause >= self._end:
+            raise (self._too_late(mapped) if lost else mapped) from error
+        if lost and self._on_lost:
+            self._on_lost(mapped)
+        return pause
 
     def pause(self) -> float:
         """Return how many seconds to wait before the next try, longer each time that the server is not met."""
@@ -95,21 +96,20 @@ class Patience:
         self._backoff = min(2 * backoff, _LONGEST_BACKOFF)
         return backoff
 
-    def _pause(self, error: ImpastoClientError) -> float | None:
-        if isinstance(error, ServerBusy) and error.retry_after is not None:
-            return max(error.retry_after, _SHORTEST_PAUSE)
-        if isinstance(error, ServerUnavailable) and self._holds_on:
-            if self._on_lost:
-                self._on_lost(error)
-            return self.pause()
-        return None
-
-    def _too_late(self, why: str = "") -> DeadlineExceeded:
+    def _too_late(self, error: ImpastoClientError) -> DeadlineExceeded:
+        why = "" if isinstance(error, DeadlineExceeded) else f": {error}"
         return DeadlineExceeded(
             f"{self._operation} was not done within {self._timeout:.3g} s, and goes on{why}",
             grpc.StatusCode.DEADLINE_EXCEEDED,
             self._operation,
         )
+
+
+def _pause_asked_by(error: ImpastoClientError) -> float | None:
+    """Return how many seconds a busy server asks to wait; None where it does not, or is not busy."""
+    if isinstance(error, ServerBusy) and error.retry_after is not None:
+        return max(error.retry_after, _SHORTEST_PAUSE)
+    return None
 
 
 class Caller:

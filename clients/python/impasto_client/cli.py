@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +31,6 @@ exit status:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # or gRPC's own log gets among what we say of a lost connection
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

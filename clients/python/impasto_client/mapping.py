@@ -126,9 +126,8 @@ def _exhausted(failure: Failure) -> ImpastoClientError:
 
 
 def _late(failure: Failure) -> ImpastoClientError:
-    return DeadlineExceeded(
-        f"no answer from {failure.target} within {failure.timeout or 0:g} s: {failure.text}", failure.status
-    )
+    within = "" if failure.timeout is None else f" within {failure.timeout:g} s"
+    return DeadlineExceeded(f"no answer from {failure.target}{within}: {failure.text}", failure.status)
 
 
 def _unavailable(failure: Failure) -> ImpastoClientError:

@@ -44,7 +44,7 @@ def _part(number: int, painting: Painting) -> pb.StyleImages.Part:
             "style", f"{type(painting).__name__} is no painting; give Painting(image), or several of them in a list"
         )
     if not isinstance(painting.image, bytes) or not painting.image:
-        raise InvalidRequest("style", f"painting {number} is no file; give the bytes of a JPEG, PNG or WebP file")
+        raise InvalidRequest("style", f"painting {number} is empty or no bytes; give those of a JPEG, PNG or WebP file")
     if not (isinstance(painting.weight, int | float) and 0 <= painting.weight < math.inf):
         raise InvalidRequest("style", f"{painting.weight!r} is no weight for painting {number}; give 0 or more")
     return pb.StyleImages.Part(image=painting.image, weight=painting.weight)

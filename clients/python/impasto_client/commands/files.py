@@ -29,12 +29,9 @@ def format_of(out: Path, chosen: str | None) -> str:
 
 def read(path: Path, field: str) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InvalidRequest(field, f"cannot read {path}: {error.strerror}") from error
-    if not data:
-        raise InvalidRequest(field, f"{path} is empty")
-    return data
 
 
 def write(out: Path, data: bytes) -> None:

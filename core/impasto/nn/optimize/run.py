@@ -106,7 +106,7 @@ def optimize(
         fast: paints a photo by a trained style, for `start="fast"`.
         on_progress: called after each step; what it raises ends the optimisation.
         interrupted: asked at every layer.
-        state: a checkpoint of an optimisation with the same arguments, to go on from.
+        state: a checkpoint of an optimisation with the same arguments, to go on from; less memory is allowed.
 
     Raises:
         InvalidInput: a picture or weight that is not allowed.
@@ -155,18 +155,20 @@ class _Run:
         self.pace = 0.0  # s a pixel and step
 
     def prepare(self, long_side: int, budget: int | None, saved: Saved | None) -> None:
-        """Plan the scales, or take up the plan where a checkpoint left it."""
+        """Plan the scales, or take up the plan where a checkpoint left it; what does not fit is planned smaller."""
         size = self.photo.shape[1], self.photo.shape[0]
         if saved:
+            long_side = saved.long_side
             self.notes = list(saved.notes)
-            self.plan = scales(size, saved.long_side, self.asked.steps)
+            self.plan = scales(size, long_side, self.asked.steps)
             self.scale, self.done = saved.scale, saved.done
             self.totals = list(saved.totals)
             self.descent = saved.descent(self.device)
-            return
-        if budget is not None:
-            long_side = self._fitting(long_side, budget)
-        self.plan = scales(size, long_side, self.asked.steps)
+        fitting = long_side if budget is None else self._fitting(long_side, budget)
+        if not saved or fitting < long_side:
+            steps, self.totals = self.step, []
+            self.plan = scales(size, fitting, self.asked.steps)
+            self.scale, self.done = self._place(steps)
 
     def painted(self) -> bool:
         """Go through the scales; return whether memory was enough for it."""
