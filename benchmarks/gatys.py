@@ -87,7 +87,7 @@ def textbook(judge: Judge, photo: Pixels) -> Iterator[Moment]:
 
     count = 0
     while count < EVALUATIONS:
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         count += len(moments)
         yield from moments
         moments.clear()

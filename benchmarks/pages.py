@@ -20,8 +20,6 @@ def put(page: Path, name: str, command: str, text: str) -> None:
     part = f"{begin}\n{heading}\n\n```sh\n{command}\n```\n\n{rest.strip()}\n{end}"
     before = page.read_text(encoding="utf-8") if page.exists() else ""
     found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if found.search(before):
-        after = found.sub(lambda _: part, before)
-    else:
-        after = f"{before.rstrip()}\n\n{part}\n".lstrip()
-    page.write_text(after, encoding="utf-8")
+    if not found.search(before):
+        before = f"{before.rstrip()}\n\n{begin}{end}\n".lstrip()
+    page.write_text(found.sub(lambda _: part, before), encoding="utf-8")

@@ -123,11 +123,11 @@ def test_when_a_worker_that_optimises_is_killed_the_other_goes_on_from_its_check
         "photo": images.encode(gradient(128, 96), format=images.Format.PNG),
         "output_size": (128, 96),
     }
-    job, twin = (add_job(place.jobs, 150, working_size=128, **options) for _ in range(2))
+    job, twin = (add_job(place.jobs, 100, working_size=128, **options) for _ in range(2))
     given = place.options(*QUICK_LEASE, checkpoint_seconds=0.2)
     with (
-        worker(place.folder, *given, module="impasto_worker.main") as one,
-        worker(place.folder, *given, module="impasto_worker.main") as another,
+        worker(place.folder, *given, module="impasto_worker.main", omp_num_threads=1) as one,
+        worker(place.folder, *given, module="impasto_worker.main", omp_num_threads=1) as another,
     ):
         victim, heir = at_work(job, one, another)
         victim.wait_for("checkpoint", nth=3)

@@ -79,8 +79,10 @@ class Optimization:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Optimization:
         """Return what `to_dict` wrote."""
-        plain: dict[str, Any] = dict(values)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)
 
 
 def _check(name: str, value: Any, allowed: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
@@ -22,6 +23,7 @@ from impasto_worker.resources import available_memory, cores
 
 _SHARE_OF_MEMORY = 0.5  # the rest is for decoding, encoding, and whatever else the machine is for
 _SHARE_ON_GPU = 0.9
+_THREADS = "OMP_NUM_THREADS"  # torch reads it by itself
 _KEPT = 4  # perceptions that stay loaded
 
 Eyes = tuple[str, frozenset[str], str]
@@ -44,7 +46,8 @@ class Optimizer:
             InvalidInput: a device that torch cannot use.
             WeightsNotFound: the file holds no weights of VGG-19.
         """
-        torch.set_num_threads(cores())
+        if _THREADS not in os.environ:
+            torch.set_num_threads(cores())
         self._device = _usable(device)
         self._weights = weights
         self._memory = memory

@@ -42,7 +42,8 @@ named: then there is nothing to do."""
 _EPILOG = """\
 Every option can also be given in the environment, under the name that stands beside
 it; the command line wins. A database URL with a password belongs there: other users
-of a machine can read command lines.
+of a machine can read command lines. On a CPU a worker takes every core that it may
+use, or as many as OMP_NUM_THREADS says.
 
 A worker that dies, by kill -9 or a power cut, costs its job no more than the time
 since the last checkpoint: when the lease has lapsed, any other worker goes on with it.

@@ -76,7 +76,7 @@ def worker(
         folder: where its log is written.
         options: of the program.
         module: what to run; this one has the slow painter.
-        settings: of the slow painter, and `deadly`: whether the first step kills it.
+        settings: environment variables; the slow painter's are at the end of this file.
     """
     log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("IMPASTO_")}
