@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one call: train the starter styles, time the engine, run the CUDA tests.
+"""Everything that needs a GPU, in one call: train the styles, time engine and optimiser, run the CUDA tests.
 
     python -m benchmarks.gpu --photos DIR --painting FILE... --out DIR [--minutes 8] [--vgg-weights FILE]
 
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -27,8 +28,11 @@ import torch
 
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Engine, available_providers, open_engine
+from impasto.images import resize
 from impasto.machine import machine, table
 from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
+from impasto.nn.optimize import optimize, perception_for
+from impasto.optimization import Optimization
 
 SIZES = (256, 512, 1024)  # px, both sides
 BATCHES = (1, 4, 8)
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.photos:
         print(train(options), flush=True)
     print(engine_table(options.bundle, options.runs), flush=True)
+    print(optimizer_table(options.vgg_weights), flush=True)
     print(cuda_tests(), flush=True)
 
 
@@ -73,6 +78,24 @@ def engine_table(path: Path, runs: int) -> str:
                 ms = _median_ms(engine, batch, size, next(iter(bundle.codes.values())), runs)
                 rows.append((provider.value, size, batch, f"{ms:.1f}", f"{1e3 * batch / ms:.1f}"))
     return table(("provider", "px", "batch", "ms a run", "pictures/s"), rows) + "\n"
+
+
+def optimizer_table(weights: Path | None) -> str:
+    """Return how long a picture takes that is optimised; on a CPU a few steps, to see that it works."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    steps = Optimization().steps if device.type == "cuda" else 3
+    rng = np.random.default_rng(0)
+    pictures = [resize(rng.integers(0, 256, (48, 48, 3)).astype(np.uint8), 1024, 1024) for _ in range(2)]
+    rows = []
+    for name in ("vgg19", "compact") if weights else ("compact",):
+        asked = Optimization(perception=name, steps=steps)
+        eye = perception_for(asked, weights if name == "vgg19" else None, device=device)
+        for size in SIZES:
+            paint = partial(optimize, pictures[0], [(pictures[1], 1.0)], asked, perception=eye, working_size=size)
+            paint()  # the first at a size sets up more than it paints
+            seconds = _ms(paint) / 1e3
+            rows.append((name, size, steps, f"{seconds:.2f}"))
+    return table((f"optimiser on {device.type}", "px", "steps", "s"), rows) + "\n"
 
 
 def cuda_tests() -> str:

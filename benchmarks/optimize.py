@@ -86,7 +86,7 @@ def probe(name: str, weights: str, width: str, height: str, budget: str) -> None
     # getrusage would count the process that this one was forked from.
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak
-    print(*done.working_size, round(memory.estimate(eye, pixels) / 2**20), int(peak[1]) // 1024)
+    print(*done.working_size, round(memory.estimate(eye, pixels, size[0] * size[1]) / 2**20), int(peak[1]) // 1024)
 
 
 def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:

@@ -17,6 +17,10 @@ SERVING = [
     "impasto.machine",
     "impasto.bundle",
     "impasto.engine",
+    "impasto.backbones",
+    "impasto.optimization",
+    "impasto.jobs",
+    "impasto.logs",
 ]
 PROGRAMS = ["impasto_client", "impasto_client.cli", "impasto_server", "impasto_server.main"]
 
@@ -54,6 +58,7 @@ def test_the_client_needs_only_the_base_dependencies(module: str) -> None:
         ("impasto_server", "pydantic_settings", "server"),
         ("impasto_trainer", "torch", "train"),
         ("impasto_exporter", "onnx", "export"),
+        ("impasto_worker", "sqlalchemy", "optimize"),
     ],
 )
 def test_a_program_without_its_dependencies_names_the_extra_that_brings_them(

@@ -30,6 +30,7 @@ _POSTGRESQL = {  # so that a host that went away without a word is noticed in se
     "keepalives_interval": 5,  # s
     "keepalives_count": 2,
 }
+_FROZEN_SECONDS = 15.0  # after which a transaction that does nothing is ended: its process is stopped or gone
 _LOCK = 0x696D706173746F  # "impasto": PostgreSQL's advisory locks are numbers
 _WRITES = "impasto_writes"
 
@@ -197,7 +198,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _postgresql(url: URL) -> Engine:
     connect = {key: value for key, value in _POSTGRESQL.items() if key not in url.query}
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             # A pooler between may give each transaction another connection, which has not prepared the statement.
             connect_args={**connect, "prepare_threshold": None},
@@ -207,3 +208,11 @@ def _postgresql(url: URL) -> Engine:
         )
     except ImportError as error:
         raise MissingDependency("psycopg", "postgres") from error
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Not by the connection's options, which poolers refuse. A worker that freezes in mid-transaction holds its row.
+        milliseconds = round(_FROZEN_SECONDS * 1e3)
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+
+    return engine

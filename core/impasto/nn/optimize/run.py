@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import images
-from impasto.errors import InvalidInput, OptimizationFailed
+from impasto.errors import OptimizationFailed
 from impasto.images import MIN_SIDE, Pixels
 from impasto.nn.optimize import memory
 from impasto.nn.optimize.adam import RATE, Adam
+from impasto.nn.optimize.checks import check
 from impasto.nn.optimize.colors import PALETTES, Palette, prepared
 from impasto.nn.optimize.detail import enlarged
 from impasto.nn.optimize.eyes import interruptible
 from impasto.nn.optimize.lbfgs import LBFGS, NoDescent
 from impasto.nn.optimize.objective import Evaluation, Objective
+from impasto.nn.optimize.results import Optimized, Progress
 from impasto.nn.optimize.saved import Saved
 from impasto.nn.optimize.scales import Scale, Size, scales
 from impasto.nn.perception import Perception
@@ -34,49 +34,6 @@ _STILL = 1e-6  # of the objective: less in _PATIENCE steps is no progress
 _PATIENCE = 10  # steps
 
 Descent = LBFGS | Adam
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an optimisation is.
-
-    Attributes:
-        step, total_steps: over all scales.
-        size: width and height, px, that is being painted.
-        content, style, total: the relative losses, and the weighted sum with smoothness.
-        seconds_left: at the speed so far.
-        notes: what was done otherwise than asked for, in words.
-        picture: makes the picture as it is now, [h, w, 3] at the size that is being painted.
-        checkpoint: makes what `optimize` takes as `state`, to go on from here in another process.
-    """
-
-    step: int
-    total_steps: int
-    size: Size
-    content: float
-    style: float
-    total: float
-    seconds_left: float
-    notes: tuple[str, ...]
-    picture: Callable[[], Pixels] = field(repr=False)
-    checkpoint: Callable[[], bytes] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Optimized:
-    """A photo, painted.
-
-    Attributes:
-        pixels: [H, W, 3], as large as the photo.
-        working_size: width and height, px, that it was optimised at.
-        steps: that were taken.
-        notes: what was done otherwise than asked for, in words.
-    """
-
-    pixels: Pixels = field(repr=False)
-    working_size: Size
-    steps: int
-    notes: tuple[str, ...]
 
 
 def optimize(
@@ -114,11 +71,13 @@ def optimize(
         OptimizationFailed: the objective is not finite, whatever is tried; or not even the smallest picture fits.
         CheckpointError: a state that cannot be read.
     """
-    _check(photo, paintings, optimization, fast)
+    check(photo, paintings, optimization, fast)
     palette = PALETTES[optimization.color]
     run = _Run(photo, paintings, optimization, perception, palette, fast, on_progress or (lambda _: None))
     run.prepare(working_size or max(photo.shape[:2]), memory, Saved.read(state) if state else None)
-    with interruptible(perception, interrupted or (lambda: False)):
+    # TF32 leaves the picture as it is, to the eye; an algorithm that adds up in any order does not give it twice.
+    repeatable = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True)
+    with interruptible(perception, interrupted or (lambda: False)), repeatable:
         while not run.painted():
             run.shrink()
     return run.finish()
@@ -310,11 +269,11 @@ class _Run:
         """Return the long side that fits into the budget, with a note if it is not the one asked for."""
         height, width = self.photo.shape[:2]
         whole = images.fit(width, height, long_side)
-        fitting = memory.affordable(self.perception, budget)
+        fitting = memory.affordable(self.perception, budget, width * height)
         if math.prod(whole) <= fitting:
             return long_side
         smaller = max(2 * MIN_SIDE, int(long_side * math.sqrt(fitting / math.prod(whole))))
-        needed = memory.estimate(self.perception, math.prod(whole)) / 2**30
+        needed = memory.estimate(self.perception, math.prod(whole), width * height) / 2**30
         self.notes.append(
             f"{_named(whole)} px would take {needed:.1f} GiB of memory, and {budget / 2**30:.1f} GiB are allowed: "
             f"painted with a long side of {smaller} px, then enlarged with the photo's detail"
@@ -339,28 +298,6 @@ class _Run:
     def _tensor(self, pixels: Pixels) -> Tensor:
         planes = torch.from_numpy(images.to_planes(pixels))
         return planes.to(self.device, memory_format=torch.channels_last)
-
-
-def _check(
-    photo: Pixels,
-    paintings: Sequence[tuple[Pixels, float]],
-    asked: Optimization,
-    fast: Callable[[Pixels], Pixels] | None,
-) -> None:
-    images.Limits(max_pixels=photo.shape[0] * photo.shape[1]).check(photo.shape[1], photo.shape[0], "image")
-    if not paintings:
-        raise InvalidInput("style_images.parts", "is empty; give at least one painting")
-    for place, (painting, weight) in enumerate(paintings):
-        field_name = f"style_images.parts[{place}]"
-        images.Limits(max_pixels=painting.shape[0] * painting.shape[1]).check(
-            painting.shape[1], painting.shape[0], f"{field_name}.image"
-        )
-        if not (math.isfinite(weight) and weight >= 0):
-            raise InvalidInput(f"{field_name}.weight", f"{weight} is out of range; give 0 or more")
-    if not np.any([weight for _, weight in paintings]):
-        raise InvalidInput("style_images.parts", "all weights are 0; raise one")
-    if asked.start == "fast" and fast is None:
-        raise InvalidInput("optimization.start", "fast needs a trained style, and there is none; give photo or noise")
 
 
 def _named(size: Size) -> str:

@@ -40,11 +40,11 @@ def test_a_small_picture_has_one_scale() -> None:
 
 def test_the_memory_estimate_grows_in_a_straight_line_and_is_turned_round_exactly() -> None:
     eye = perception_for(Optimization(perception="compact"))
-    one, two, three = (memory.estimate(eye, million * 10**6) for million in (1, 2, 3))
+    one, two, three = (memory.estimate(eye, million * 10**6, 5_000_000) for million in (1, 2, 3))
 
     assert two - one == pytest.approx(three - two, rel=1e-6)
-    assert memory.affordable(eye, two) == pytest.approx(2e6, rel=1e-3)
-    assert memory.affordable(eye, 0) == 64 * 64
+    assert memory.affordable(eye, two, 5_000_000) == pytest.approx(2e6, rel=1e-3)
+    assert memory.affordable(eye, 0, 0) == 64 * 64
 
 
 @pytest.mark.parametrize(

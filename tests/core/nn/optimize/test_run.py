@@ -173,7 +173,7 @@ def test_a_working_size_paints_small_and_gives_the_photos_size_back() -> None:
 
 def test_what_does_not_fit_the_memory_is_painted_smaller_and_said() -> None:
     eye = perception_for(QUICK)
-    budget = memory.estimate(eye, 100 * 100)
+    budget = memory.estimate(eye, 100 * 100, 400 * 400)
 
     result = optimize(gradient(400, 400), [(painting(), 1.0)], QUICK, perception=eye, memory=budget)
 
