@@ -105,7 +105,7 @@ class TrainingError(ImpastoError):
 
 
 class OptimizationFailed(ImpastoError):
-    """A picture that cannot be optimised: no finite objective, or no memory for even a small one."""
+    """A picture that cannot be optimised: there is no memory for even a small one."""
 
 
 class ExportError(ImpastoError):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import images
-from impasto.errors import OptimizationFailed
+from impasto.errors import InvalidInput, OptimizationFailed
 from impasto.images import MIN_SIDE, Pixels
 from impasto.nn.optimize import memory
 from impasto.nn.optimize.adam import RATE, Adam
@@ -66,9 +66,9 @@ def optimize(
         state: a checkpoint of an optimisation with the same arguments, to go on from; less memory is allowed.
 
     Raises:
-        InvalidInput: a picture or weight that is not allowed.
+        InvalidInput: a picture or weight that is not allowed, or with which no objective is finite.
         Interrupted: `interrupted` said so.
-        OptimizationFailed: the objective is not finite, whatever is tried; or not even the smallest picture fits.
+        OptimizationFailed: not even the smallest picture fits the memory.
         CheckpointError: a state that cannot be read.
     """
     check(photo, paintings, optimization, fast)
@@ -228,8 +228,12 @@ class _Run:
             if isinstance(self.descent, LBFGS) and self.asked.optimizer == "auto":
                 return self._with_adam(objective)
             if here is None or not math.isfinite(here.total):
-                raise OptimizationFailed(
-                    "the objective is not finite; give smaller weights, or another optimiser"
+                heaviest = max(
+                    ("content_weight", "style_weight", "tv_weight"), key=lambda name: getattr(self.asked, name)
+                )
+                raise InvalidInput(
+                    f"optimization.{heaviest}",
+                    f"{getattr(self.asked, heaviest):g} makes an objective that is not finite; give a smaller one",
                 ) from None
             self.totals = [here.total] * _PATIENCE  # nothing better is to be found at this scale
             return here

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from impasto import images
+from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.errors import CheckpointError, InvalidInput, OptimizationFailed
 from impasto.images import Pixels
 from impasto.nn.optimize import Interrupted, Optimized, Progress, memory, optimize, perception_for
 from impasto.nn.optimize.objective import Evaluation, Objective
+from impasto.nn.perception import load_perception
 from impasto.optimization import Optimization
 from tests.support import gradient
 
@@ -235,8 +237,61 @@ def test_auto_goes_on_with_adam_where_lbfgs_fails_and_says_so(monkeypatch: pytes
 def test_an_objective_that_is_never_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Objective, "__call__", failing_after(0, then=float("nan")))
 
-    with pytest.raises(OptimizationFailed, match="not finite"):
+    with pytest.raises(InvalidInput, match="style_weight: 500000 makes an objective that is not finite"):
         painted(asked=replace(QUICK, optimizer="lbfgs"))
+
+
+def test_a_picture_for_which_there_is_no_memory_however_small_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short_of_memory(self: Objective, picture: torch.Tensor) -> Evaluation:
+        raise MemoryError
+
+    monkeypatch.setattr(Objective, "__call__", short_of_memory)
+
+    with pytest.raises(OptimizationFailed, match="not even memory for a picture of 32 px"):
+        painted()
+
+
+def test_12_megapixels_can_be_asked_for_on_a_budget_of_4_gib() -> None:
+    """That the peak stays below it, `benchmarks.optimize` measures."""
+    photo = images.resize(gradient(), 4000, 3000)
+    asked = replace(QUICK, steps=1, start="noise")
+    heard: list[Progress] = []
+
+    class Enough(Exception):
+        pass
+
+    def listen(at: Progress) -> None:
+        heard.append(at)
+        raise Enough
+
+    with pytest.raises(Enough):
+        painted(photo, asked=replace(asked, steps=3), memory=4 * 2**30, on_progress=listen)
+
+    assert "4000x3000 px would take" in heard[0].notes[0]
+    assert "4.0 GiB are allowed" in heard[0].notes[0]
+    assert heard[0].total_steps == 3
+
+
+@pytest.mark.parametrize("scale", [0.02, 50.0])
+def test_a_style_weight_means_the_same_at_any_scale_of_the_activations(scale: float) -> None:
+    """Torchvision's VGG-19 and the original differ fifty times; a plain network is scaled here, the compact one."""
+    asked = replace(QUICK, steps=12)
+    plain, scaled = (load_perception((*CONTENT_LAYERS, *STYLE_LAYERS), name="compact") for _ in range(2))
+    with torch.no_grad():
+        for name in scaled.path:
+            convolution = scaled.features[name]
+            assert isinstance(convolution, torch.nn.Conv2d)
+            assert convolution.bias is not None
+            if name == "relu1_1":
+                convolution.weight.mul_(scale)
+            convolution.bias.mul_(scale)
+
+    one, other = (
+        optimize(gradient(72, 56), [(painting(), 1.0)], asked, perception=eye).pixels.astype(int)
+        for eye in (plain, scaled)
+    )
+
+    assert np.abs(one - other).max() <= 2
 
 
 @pytest.mark.parametrize("state", [b"", b"nonsense" * 9, b"\x02\0\0\0\0\0\0\0{}"])
