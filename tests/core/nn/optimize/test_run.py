@@ -291,7 +291,7 @@ def test_a_style_weight_means_the_same_at_any_scale_of_the_activations(scale: fl
         for eye in (plain, scaled)
     )
 
-    assert np.abs(one - other).max() <= 2
+    assert np.abs(one - other).mean() < 0.3
 
 
 @pytest.mark.parametrize("state", [b"", b"nonsense" * 9, b"\x02\0\0\0\0\0\0\0{}"])
