@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from impasto import images
 from impasto.images import Pixels
+from impasto.jobs.database import Database
+from impasto.jobs.schema import jobs
 from impasto_client import Client, JobState, Painting
 from impasto_client.cli import main
 from impasto_server.local import LocalServer, local_server
@@ -25,11 +31,14 @@ pytest.importorskip("torch")
 PHOTO = gradient(96, 64)
 PAINTING = images.encode(np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8))
 STEPS = 40
+CHECKPOINT_SECONDS = 0.2
+WAIT = 60.0  # s, far more than it takes
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("IMPASTO_VGG_WEIGHTS", raising=False)
+    monkeypatch.setenv("IMPASTO_CHECKPOINT_SECONDS", str(CHECKPOINT_SECONDS))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads that wait for each other take for ever on a busy machine
     gate_bundle(tmp_path / "bundle")
     (tmp_path / "photo.png").write_bytes(images.encode(PHOTO, format=images.Format.PNG))
@@ -65,6 +74,25 @@ def children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
+def wait_for_checkpoint(folder: Path, database: str) -> None:
+    """Return once a worker has saved a job that is being painted: its file alone, without the row, is none."""
+    deadline = time.monotonic() + WAIT
+    rows = Database.open(database)
+    saved = False
+    while not saved:
+        time.sleep(0.01)
+        assert time.monotonic() < deadline, (folder / "server.log").read_text()
+        with rows.read() as connection:
+            saved = connection.scalar(select(jobs.c.id).where(jobs.c.checkpoint.is_not(None))) is not None
+    rows.close()
+
+
+def logged(folder: Path, event: str) -> list[dict[str, Any]]:
+    """Return the lines of this event that the last server and its worker have logged."""
+    lines = (folder / "server.log").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line["event"] == event]
+
+
 def test_a_photo_is_painted_as_a_painting_that_nobody_has_trained(folder: Path) -> None:
     with local_server(folder, options(folder)) as server:
         status = main(command(server, folder, "painted.png"))
@@ -85,7 +113,7 @@ def test_when_server_and_worker_are_killed_together_their_successors_end_the_job
     with local_server(folder, where) as server:
         assert main(command(server, folder, "whole.png")) == 0
         with impasto(*command(server, folder, "painted.png")) as program:
-            program.says(rf"\d\d/{STEPS}")
+            wait_for_checkpoint(folder, database)
             family = [server.process.pid, *children(server.process.pid)]
             for process in family:
                 os.kill(process, signal.SIGKILL)
@@ -95,6 +123,9 @@ def test_when_server_and_worker_are_killed_together_their_successors_end_the_job
 
     assert len(family) == 2
     assert status == 0, program.lines
+    (line,) = logged(folder, "job")
+    assert (line["outcome"], line["attempt"], line["step"]) == ("succeeded", 2, STEPS)
+    assert 0 < line["steps"] < STEPS
     assert (read(folder / "painted.png") == read(folder / "whole.png")).all()
 
 

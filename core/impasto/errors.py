@@ -19,6 +19,7 @@
     │   ├── QueueFull           too many jobs wait; says when to try again
     │   ├── RequestReused       a request id that came with other content before
     │   ├── BlobMissing         a picture of it is gone from a blob store that is there
+    │   │   └── BlobUnreadable  it is not gone, but cannot be read
     │   └── LeaseLost           this worker no longer holds it
     ├── StoreUnavailable        the jobs' database or blob store cannot be used now
     ├── MissingDependency       an extra is not installed; names it
@@ -215,6 +216,18 @@ class BlobMissing(_OneJobError):
 
     def __str__(self) -> str:
         return f"{self.blob} of job {self.id} is gone from the blob store"
+
+
+class BlobUnreadable(BlobMissing):
+    """A picture of the job cannot be read, though the blob store can; what the store says is for a log.
+
+    Attributes:
+        id: the job's.
+        blob: its name.
+    """
+
+    def __str__(self) -> str:
+        return f"{self.blob} of job {self.id} cannot be read, though the blob store can; create the job again"
 
 
 class LeaseLost(_OneJobError):

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 from typing_extensions import override
 
+from impasto.amounts import byte_count
 from impasto.bundle import STARTER
 from impasto.images import MAX_PIXELS, MIN_SIDE
 from impasto.jobs import KEEP_SECONDS, QUEUE_LIMIT
@@ -32,7 +33,7 @@ from impasto.jobs import KEEP_SECONDS, QUEUE_LIMIT
 PROGRAM = "impasto-server"
 _LONGEST_KEEP = 10 * 365 * 86_400.0  # s
 _ENV_PREFIX = "IMPASTO_"
-_MEMORY = re.compile(r"(?=.*[1-9])\d+(\.\d+)? ?([KMGT](I?B)?)?", re.IGNORECASE)
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -70,13 +71,22 @@ def _split(value: object) -> object:
 
 
 def _checked_memory(text: str) -> str:
-    if not _MEMORY.fullmatch(text):
-        raise ValueError("Input should be an amount of memory, such as 4GB or 512MiB")
+    try:
+        byte_count(text)
+    except ValueError:
+        raise ValueError("Input should be an amount of memory, such as 4GB or 512MiB") from None
     return text
+
+
+def _checked_devices(devices: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_DEVICE.fullmatch(device) for device in devices):
+        raise ValueError("Input should be auto, cpu, cuda or cuda:N, for each worker one, separated by commas")
+    return devices
 
 
 AddressText = Annotated[str, AfterValidator(_checked_address)]
 MemoryText = Annotated[str, AfterValidator(_checked_memory)]
+Devices = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_devices)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -158,6 +168,11 @@ class Config(BaseSettings):
         description="impasto-worker processes to run beside the server; -1 is 1 where torch is installed and no "
         "database is named, else 0",
     )
+    worker_devices: Devices = Field(
+        (),
+        description="where such workers compute, one for each: cuda:0,cuda:1; then `workers` can be left out; each "
+        "takes the first GPU that there is, or the CPU, if none",
+    )
     worker_memory: MemoryText | None = Field(
         None, description="memory that one picture may take in such a worker, such as 4GB; half of what is left if none"
     )
@@ -193,6 +208,14 @@ class Config(BaseSettings):
             raise ValueError(f"Input should be at least working_size, which is {working_size}")
         return value
 
+    @field_validator("worker_devices")
+    @classmethod
+    def _as_many_as_workers(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        workers = info.data.get("workers", -1)
+        if value and workers not in (-1, len(value)):
+            raise ValueError(f"Input should be as many as workers, which is {workers}; or leave workers out")
+        return value
+
     @property
     def bundle_paths(self) -> tuple[Path, ...]:
         return self.bundles or (STARTER,)
@@ -210,11 +233,11 @@ class Config(BaseSettings):
         return self.blobs or str(self._state_folder / "blobs")
 
     @property
-    def local_workers(self) -> int:
-        """How many workers to run, if jobs are served."""
-        if self.workers >= 0:
-            return self.workers
-        return int(self.database is None and _torch_is_installed())
+    def local_workers(self) -> Sequence[str | None]:
+        """The device of each worker to run, if jobs are served; None leaves it to the worker."""
+        if self.worker_devices:
+            return self.worker_devices
+        return [None] * (self.workers if self.workers >= 0 else int(self.database is None and _torch_is_installed()))
 
     @property
     def _state_folder(self) -> Path:

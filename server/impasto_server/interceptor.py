@@ -45,16 +45,17 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = handler_call_details.method
+        parse = handler.request_deserializer if handler.request_streaming else _boxed(handler.request_deserializer)
         match handler.request_streaming, handler.response_streaming:
             case False, False:
-                wrap, behaviour = grpc.unary_unary_rpc_method_handler, self._unary(method, handler.unary_unary)
+                wrap, call = grpc.unary_unary_rpc_method_handler, self._unary(method, _unboxed(handler.unary_unary))
             case False, True:
-                wrap, behaviour = grpc.unary_stream_rpc_method_handler, self._stream(method, handler.unary_stream)
+                wrap, call = grpc.unary_stream_rpc_method_handler, self._stream(method, _unboxed(handler.unary_stream))
             case True, False:
-                wrap, behaviour = grpc.stream_unary_rpc_method_handler, self._unary(method, handler.stream_unary)
+                wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, handler.stream_unary)
             case _:
-                wrap, behaviour = grpc.stream_stream_rpc_method_handler, self._stream(method, handler.stream_stream)
-        return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
+                wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, handler.stream_stream)
+        return wrap(call, parse, handler.response_serializer)
 
     def _unary(self, method: str, behaviour: Any) -> Any:
         async def call(request: Any, context: Any) -> Any:
@@ -99,6 +100,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
             self._metrics.called(method, code.name)
             write = self._log.info if method.startswith(_OURS) else self._log.debug
             write("call", code=code.name, ms=round((perf_counter() - begun) * 1e3, 1))
+
+
+def _boxed(parse: Callable[[bytes], Any]) -> Callable[[bytes], list[Any]]:
+    """Return what parses a request into a box: gRPC holds what it is given until the call ends."""
+    return lambda raw: [parse(raw)]
+
+
+def _unboxed(behaviour: Callable[[Any, Any], Any]) -> Callable[[list[Any], Any], Any]:
+    """Return a method that takes its request out of the box, so that it alone decides how long to hold it."""
+    return lambda box, context: behaviour(box.pop(), context)
 
 
 def _why_cut_off(context: Any, lasted: float) -> grpc.StatusCode:

@@ -61,7 +61,11 @@ def stylized(job: Job, result: Result, file: bytes, decode: float) -> pb.Stylize
         decode: s, spent on looking at the pictures.
     """
     response = pb.StylizeResponse(
-        image=file, format=FORMAT_NUMBERS[result.format], size=size(result.size), working_size=size(result.working_size)
+        image=file,
+        format=FORMAT_NUMBERS[result.format],
+        size=size(result.size),
+        working_size=size(result.working_size),
+        notes=job.notes,
     )
     waited = (job.started - job.created).total_seconds() if job.started else 0.0
     set_seconds(response.stage_times.decode, decode)

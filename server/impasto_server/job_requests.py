@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from impasto.codes import check_weight
 from impasto.errors import InvalidInput
+from impasto.jobs.admission import check_request_id
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.order import JobOrder
@@ -19,7 +19,6 @@ MAX_PAINTINGS = 16
 MAX_PRIORITY = 100
 MIN_PREVIEW_INTERVAL = 0.2  # s
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _COLLECTIONS = ("operations", "stylizations")
 
 
@@ -133,11 +132,9 @@ def _value(field: Any, value: Any) -> Any:
 
 
 def _request_id(text: str) -> str | None:
-    if text and not _REQUEST_ID.fullmatch(text):
-        raise InvalidInput(
-            "request_id", f"{text[:80]!r} is not allowed; give at most 64 letters, digits, hyphens and underscores"
-        )
-    return text or None
+    request_id = text or None
+    check_request_id(request_id)
+    return request_id
 
 
 def _priority(priority: int) -> int:

@@ -19,7 +19,6 @@ from impasto_server.order import JobOrder
 from impasto_server.sizes import Size, output_size
 from impasto_server.store import Store
 
-CHUNK = 256 * 1024  # bytes, of a result
 _CHUNKS_AT_ONCE = 16  # so that a thread is not asked for each
 
 
@@ -42,16 +41,25 @@ class JobDesk:
     Args:
         store: where they are kept.
         admission: who may come in while their pictures are looked at.
+        storing: who may come in while their pictures are stored; a store that hangs takes no place of the others.
         codec: what looks at them.
         default_working_size: px, the long side that larger photos are painted at.
         max_pixels: that a photo, a painting or a result may have.
     """
 
     def __init__(
-        self, store: Store, admission: Admission, codec: Codec, *, default_working_size: int, max_pixels: int
+        self,
+        store: Store,
+        admission: Admission,
+        storing: Admission,
+        codec: Codec,
+        *,
+        default_working_size: int,
+        max_pixels: int,
     ) -> None:
         self._store = store
         self._admission = admission
+        self._storing = storing
         self._codec = codec
         self._default_working_size = default_working_size
         self._limits = Limits(max_pixels)
@@ -62,7 +70,7 @@ class JobDesk:
 
         Raises:
             NotSupported: jobs are not served.
-            Overloaded: no place is free to look at the pictures.
+            Overloaded: no place is free to look at the pictures, or to store them.
             InvalidInput: a picture that cannot be read, or a size that does not suit it.
             QueueFull, RequestReused, StoreUnavailable: see `Jobs.create`.
         """
@@ -71,6 +79,7 @@ class JobDesk:
             begun = perf_counter()
             commission = await self._commission(order)
             looked = perf_counter() - begun
+        with self._storing.admit():
             job = await self._store.ask(
                 Jobs.create,
                 commission,
@@ -80,7 +89,7 @@ class JobDesk:
                 request_id=order.request_id,
                 priority=order.priority,
             )
-            return Made(job, looked)
+        return Made(job, looked)
 
     async def get(self, id: str, owner: str) -> Job:
         """Return a job, or raise JobNotFound or StoreUnavailable."""
@@ -168,4 +177,4 @@ def _size(file: bytes, limits: Limits, field: str) -> Size:
 
 def _some_of(jobs: Jobs, job: Job, offset: int) -> list[bytes]:
     """Return the next chunks; none at the end. Begun anew each time, so that no file is open between the calls."""
-    return list(islice(jobs.read_result(job, offset, CHUNK), _CHUNKS_AT_ONCE))
+    return list(islice(jobs.read_result(job, offset), _CHUNKS_AT_ONCE))

@@ -71,7 +71,8 @@ class Server:
         sizes = {"default_working_size": config.working_size, "max_pixels": config.max_pixels}
         self._painter = Painter(self._engines, self._admission, self._codec, **sizes)
         self._store = Store(lambda: _open_jobs(config), self._log)
-        self._jobs = JobDesk(self._store, self._admission, self._codec, **sizes)
+        storing = Admission(config.max_concurrent_requests)
+        self._jobs = JobDesk(self._store, self._admission, storing, self._codec, **sizes)
         self._health = Health([STYLIZER, OPERATIONS])
         self._metrics = Metrics()
         self._metrics.watch_in_flight(lambda: self._admission.in_flight)

@@ -141,6 +141,13 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
 _OF_THE_REQUEST = {kind.__name__: kind for kind in (InvalidInput, UnreadableImage, ImageTooLarge)}
 _OF_THE_WORKER = {kind.__name__: kind for kind in (WeightsNotFound,)}
 
+# Those that say that the same job would fail again, with the reason of each.
+_OF_THE_JOB = {
+    "WorkerLost": "WORKER_LOST",
+    "OptimizationFailed": "OPTIMIZATION_FAILED",
+    "JobUnreadable": "JOB_UNREADABLE",
+}
+
 
 def status_of(error: BaseException) -> Status | None:
     """Return what to tell the caller; None for an error that is none of the caller's business."""
@@ -170,8 +177,23 @@ def status_of_failure(id: str, failure: Failure) -> Status:
         error = other(failure.message)
     if error and (status := status_of(error)):
         return status
-    info = ErrorInfo(reason="JOB_FAILED", domain=DOMAIN, metadata={"kind": _cut(failure.kind, _LONGEST_NAME)})
-    return _status(grpc.StatusCode.INTERNAL, failure.message, info, [RequestInfo(request_id=id)])
+    return _status(*_of_the_job(id, failure))
+
+
+def _of_the_job(id: str, failure: Failure) -> tuple[grpc.StatusCode, str, ErrorInfo, Iterable[Message]]:
+    """Return what says that a job failed for a reason of its own, or for none that the caller can do anything about."""
+    info = ErrorInfo(domain=DOMAIN, metadata={"kind": _cut(failure.kind, _LONGEST_NAME)})
+    if failure.kind == BlobMissing.__name__:
+        answer = ANSWERS[BlobMissing]
+        info.reason = answer.reason
+        return answer.code, failure.message, info, answer.details(BlobMissing(id, ""))
+    if reason := _OF_THE_JOB.get(failure.kind):
+        info.reason = reason
+        subject, description = f"stylizations/{id}", _cut(failure.message, _LONGEST_TEXT)
+        violation = PreconditionFailure.Violation(type=reason, subject=subject, description=description)
+        return grpc.StatusCode.FAILED_PRECONDITION, failure.message, info, [PreconditionFailure(violations=[violation])]
+    info.reason = "JOB_FAILED"
+    return grpc.StatusCode.INTERNAL, failure.message, info, [RequestInfo(request_id=id)]
 
 
 def internal(request_id: str) -> Status:

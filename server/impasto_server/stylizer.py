@@ -47,7 +47,9 @@ class Stylizer(StylizerServicer):
     @override
     async def Stylize(self, request: pb.StylizeRequest, context: Any) -> pb.StylizeResponse:
         if request.WhichOneof("style") == "style_images":
-            return await self._stylize_by_job(request, context)
+            made = await self._make(request, context)
+            del request  # a call that waits need not hold its uploads
+            return await self._stylized(made, context)
         order = read_order(request, **self._limits)
         brush = self._library.brush(order.style, order.strength)
         note(style=brush.label, strength=round(order.strength, 3), request_bytes=len(order.photo))
@@ -97,9 +99,8 @@ class Stylizer(StylizerServicer):
             async for chunk in chunks:
                 yield pb.ReadStylizationResponse(data=chunk)
 
-    async def _stylize_by_job(self, request: pb.StylizeRequest, context: Any) -> pb.StylizeResponse:
-        """Make a job and wait for it. Whatever ends the call before, the job goes on."""
-        made = await self._make(request, context)
+    async def _stylized(self, made: Made, context: Any) -> pb.StylizeResponse:
+        """Wait for a job. Whatever ends the call before, the job goes on."""
         await context.send_initial_metadata(((OPERATION_KEY, job_messages.operation_name(made.job)),))
         job = await self._jobs.done(made.job.id, made.job.owner)
         assert job.result is not None

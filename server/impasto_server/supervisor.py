@@ -23,9 +23,8 @@ class Supervisor:
     """Keeps workers running. To be used inside a running event loop.
 
     Args:
-        command: what to run.
-        environment: of it.
-        count: how many.
+        commands: what to run.
+        environment: of them.
         alive: told how many run, whenever that changes.
         log: of starts and ends.
         first_pause: s, before one that died is started again; twice as long each further time.
@@ -33,17 +32,15 @@ class Supervisor:
 
     def __init__(
         self,
-        command: Sequence[str],
+        commands: Sequence[Sequence[str]],
         environment: Mapping[str, str],
-        count: int,
         *,
         alive: Callable[[int], None],
         log: Log,
         first_pause: float = _FIRST_PAUSE,
     ) -> None:
-        self._command = command
+        self._commands = commands
         self._environment = environment
-        self._count = count
         self._tell = alive
         self._log = log
         self._first_pause = first_pause
@@ -51,7 +48,7 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
+        self._keepers = [asyncio.create_task(self._keep(command)) for command in self._commands]
 
     async def stop(self, seconds: float) -> None:
         """End every worker: ask, and after `seconds` make sure."""
@@ -60,22 +57,22 @@ class Supervisor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(self._end(process, seconds) for process in self._processes))
 
-    async def _keep(self) -> None:
+    async def _keep(self, command: Sequence[str]) -> None:
         """Run one worker for ever."""
         pause = self._first_pause
         while True:
             began = monotonic()
-            await self._run()
+            await self._run(command)
             if monotonic() - began > _HEALTHY_AFTER:
                 pause = self._first_pause
             self._log.info("worker starts again", seconds=pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _run(self) -> None:
+    async def _run(self, command: Sequence[str]) -> None:
         """Run one worker until it ends, or leave it running when this is cancelled."""
         try:
-            process = await self._launch()
+            process = await self._launch(command)
         except OSError as error:
             self._log.error("worker cannot start", reason=str(error))
             return
@@ -84,13 +81,13 @@ class Supervisor:
         self._tell(len(self._processes))
         self._log.warning("worker ended", pid=process.pid, status=status)
 
-    async def _launch(self) -> Process:
+    async def _launch(self, command: Sequence[str]) -> Process:
         """Start a process that ends with this one: it holds the other end of its standard input.
 
         It has a session of its own, so that Ctrl-C at a terminal reaches the server alone, which then stops it.
         """
         process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=DEVNULL, env=self._environment, start_new_session=True
+            *command, stdin=PIPE, stdout=DEVNULL, env=self._environment, start_new_session=True
         )
         self._processes.add(process)
         self._tell(len(self._processes))
@@ -111,14 +108,21 @@ class Supervisor:
 
 def supervised_workers(config: Config, *, alive: Callable[[int], None], log: Log) -> Supervisor:
     """Return what keeps the workers that the configuration asks for."""
-    count = config.local_workers if config.serves_jobs else 0
-    return Supervisor(worker_command(config), worker_environment(config), count, alive=alive, log=log)
+    devices = config.local_workers if config.serves_jobs else ()
+    commands = [worker_command(config, device) for device in devices]
+    return Supervisor(commands, worker_environment(config), alive=alive, log=log)
 
 
-def worker_command(config: Config) -> list[str]:
-    """Return how to run a worker; the store's URLs, which may hold passwords, are left to its environment."""
+def worker_command(config: Config, device: str | None = None) -> list[str]:
+    """Return how to run a worker; the store's URLs, which may hold passwords, are left to its environment.
+
+    Args:
+        config: the server's.
+        device: where it computes; None leaves that to it.
+    """
     command = [sys.executable, "-m", WORKER, "--stop-with-parent"]
     options = {
+        "--device": device,
         "--memory": config.worker_memory,
         "--vgg-weights": config.vgg_weights,
         "--max-pixels": config.max_pixels,

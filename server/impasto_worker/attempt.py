@@ -66,7 +66,7 @@ class Attempt:
         self, claim: Claim, paint: Paint, *, pace: Pace, lease_seconds: float, limits: Limits, stop: Stop, log: Log
     ) -> None:
         self._claim = claim
-        self._commission = claim.job.commission
+        self._commission = claim.commission
         self._paint = paint
         self._pace = pace
         self._limits = limits
@@ -105,9 +105,12 @@ class Attempt:
     def _succeeding(self) -> Ending:
         photo, paintings = self._pictures()
         picture, reporter = self._painted(photo, paintings)
+        self._look()
         width, height = self._commission.output_size
         pixels = images.resize(mixed(photo, picture.pixels, self._commission.strength), width, height)
+        self._look()
         file = images.encode(pixels, format=self._commission.format, quality=self._commission.quality)
+        self._look()
         result = Result(
             format=self._commission.format,
             size=(width, height),
@@ -117,6 +120,11 @@ class Attempt:
         )
         self._facts |= {"bytes": len(file), "working_size": picture.working_size, "output": (width, height)}
         return Ending(Outcome.SUCCEEDED, lambda: self._claim.succeed(file, result, notes=reporter.notes))
+
+    def _look(self) -> None:
+        """Raise Stopped if what is left to do is for nothing; it is short, so being asked to stop is no reason yet."""
+        if self._heartbeat.lost or self._heartbeat.cancelled or self._stop.pressing:
+            raise Stopped
 
     def _pictures(self) -> tuple[Pixels, list[Pixels]]:
         photo = images.decode(self._claim.photo(), limits=self._limits)
@@ -176,15 +184,18 @@ class Attempt:
         if self._heartbeat.lost:
             return Ending(Outcome.LOST)
         if self._heartbeat.cancelled:
-            return Ending(Outcome.CANCELLED, self._claim.cancelled)
+            return self._cancelling()
         return Ending(Outcome.RELEASED, self._claim.release)
+
+    def _cancelling(self) -> Ending:
+        return Ending(Outcome.CANCELLED, self._claim.cancelled)
 
     def _failing(self, failure: Failure) -> Ending:
         self._facts |= {"kind": failure.kind, "field": failure.field, "reason": failure.message}
         return Ending(Outcome.FAILED, lambda: self._claim.fail(failure))
 
     def _settle(self, ending: Ending) -> Outcome:
-        """Write an ending until the store has taken it."""
+        """Write an ending until the store has taken it; that of a job that is cancelled meanwhile needs no room."""
         backoff = Backoff()
         while not self._heartbeat.lost:
             try:
@@ -199,6 +210,8 @@ class Attempt:
                 pause = backoff.next()
                 self._log.warning("the end of the job is not taken; trying again", reason=str(error), seconds=pause)
                 self._stop.wait(pause)
+                if self._heartbeat.cancelled:
+                    ending = self._cancelling()
         return Outcome.LOST
 
 

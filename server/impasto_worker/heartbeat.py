@@ -71,3 +71,5 @@ class Heartbeat:
                 if self._reachable:
                     self._log.warning("the store cannot be reached; painting on", reason=str(error))
                 self._reachable = False
+            except Exception:  # without this thread the job would be lost, and nobody could cancel it
+                self._log.exception("a heartbeat failed; going on")

@@ -72,7 +72,7 @@ class Optimizer:
                 perception=self._perception(order.optimization),
                 working_size=order.working_size,
                 memory=self._allowed(order),
-                fast=lambda photo: self._nearest.paint(photo, self._nearest.find(order.paintings)),
+                fast=lambda photo: self._nearest.paint_like(photo, order.paintings, interrupted),
                 on_progress=on_progress,
                 interrupted=interrupted,
                 state=order.state,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +12,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from impasto.amounts import byte_count
 from impasto.images import MAX_PIXELS, MIN_SIDE
 from impasto.jobs import LEASE_SECONDS
 
 PROGRAM = "impasto-worker"
 _PREFIX = "IMPASTO_"
-_UNITS = {
-    "": 1,
-    **{
-        f"{letter}{ending}": base**power
-        for power, letter in enumerate("KMGT", start=1)
-        for ending, base in (("", 1000), ("B", 1000), ("IB", 1024))
-    },
-}
 
 _DESCRIPTION = """\
 Paint photos in the style of paintings that nobody has trained.
@@ -66,15 +58,11 @@ def _about(read: Callable[[str], Any], metavar: str, meaning: str) -> dict[str, 
     return {"read": read, "metavar": metavar, "help": meaning}
 
 
-def byte_count(text: str) -> int:
-    """Return the bytes that a text such as 4GB, 512MiB or 1.5g means."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Z]*)", text.strip().upper())
-    if match is None or match[2] not in _UNITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory; give one such as 4GB or 512MiB")
-    size = int(float(match[1]) * _UNITS[match[2]])
-    if size < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is nothing; give one such as 4GB or 512MiB")
-    return size
+def _memory(text: str) -> int:
+    try:
+        return byte_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _seconds(text: str) -> float:
@@ -133,7 +121,7 @@ class Options:
     memory: int | None = field(
         default=None,
         metadata=_about(
-            byte_count,
+            _memory,
             "SIZE",
             "that one picture may take, such as 4GB; one that would take more is painted smaller, and its detail "
             "brought back afterwards [half of what this process can have, or nine tenths of what a GPU has free]",

@@ -38,6 +38,7 @@ class Stop:
         self._seconds = seconds
         self._end = end
         self._asked = threading.Event()
+        self._asking = threading.Lock()
         self._deadline = float("inf")
         self._timer = threading.Timer(seconds, self._give_up)
         self._timer.daemon = True
@@ -53,12 +54,13 @@ class Stop:
 
     def ask(self, why: str) -> None:
         """Begin to end."""
-        if self.asked:
-            return
-        self._log.info("stopping", why=why, seconds=self._seconds)
-        self._deadline = time.monotonic() + self._seconds
-        self._timer.start()
-        self._asked.set()
+        with self._asking:
+            if self.asked:
+                return
+            self._log.info("stopping", why=why, seconds=self._seconds)
+            self._deadline = time.monotonic() + self._seconds
+            self._timer.start()
+            self._asked.set()
 
     def insist(self) -> None:
         """End at once."""

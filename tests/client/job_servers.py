@@ -133,7 +133,9 @@ class ScriptedJobs:
         if call.released.is_set():
             call.fail(StatusCode.UNAVAILABLE, "shutting down")
         job = self._jobs[key]
-        return pb.StylizeResponse(image=self._results[job.name], format=job.result.format, size=job.result.size)
+        return pb.StylizeResponse(
+            image=self._results[job.name], format=job.result.format, size=job.result.size, notes=job.notes
+        )
 
     def CreateStylization(self, call: Call) -> Operation:
         return self.operation(self.make(call.request.stylize))

@@ -62,7 +62,22 @@ def test_a_job_is_made_painted_and_its_result_fetched(connect: Any) -> None:
         height=48,
         working_size=(32, 24),
         stage_times=StageTimes(decode=0.0, queue=2.0, engine=3.0, encode=0.0),
+        notes=("painted at 32 px: no more fitted into the memory",),
     )
+
+
+@both_clients
+def test_a_call_that_waits_tells_what_was_done_otherwise_than_asked_for(connect: Any) -> None:
+    jobs = ScriptedJobs()
+
+    def painted_with_notes(call: Call) -> Any:
+        jobs.succeed(f"operations/{jobs.make(call.request)}", b"picture", "painted at 32 px", "painted with Adam")
+        return jobs(call)
+
+    with serving(painted_with_notes) as server, connect(server.target) as client:
+        painted = client.stylize(b"photo", PAINTING)
+
+    assert (painted.image, painted.notes) == (b"picture", ("painted at 32 px", "painted with Adam"))
 
 
 @both_clients
@@ -181,6 +196,22 @@ def test_a_failed_job_tells_why_and_which_field_is_at_fault(connect: Any) -> Non
     assert (ended.failure.status, ended.failure.reason) == (StatusCode.INVALID_ARGUMENT, "is no picture")
     assert (raised.value.field, raised.value.reason) == ("style_images.parts[0].image", "is no picture")
     assert raised.value.status is StatusCode.INVALID_ARGUMENT
+
+
+@both_clients
+def test_an_update_of_a_failed_job_says_that_it_failed_and_where_to_ask_why(connect: Any) -> None:
+    jobs = ScriptedJobs()
+
+    with serving(jobs) as server, connect(server.target) as client:
+        name = client.create_job(b"photo", PAINTING).name
+        jobs.fail(name, Status(code=StatusCode.INTERNAL.value[0], message="no worker survived it"))
+        (update,) = client.watch(name)
+        with pytest.raises(JobFailed) as raised:
+            update.job.made()
+        with pytest.raises(JobFailed, match="no worker survived it"):
+            client.job(name).made()
+
+    assert (raised.value.operation, raised.value.reason) == (name, f"`job({name!r})` tells why")
 
 
 @both_clients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,9 @@ def paintings(*files: bytes, weights: Iterable[float | None] = ()) -> pb.StyleIm
     )
 
 
-def succeed(claim: Claim, file: bytes = RESULT) -> None:
-    claim.succeed(
-        file, Result(format=Format.PNG, size=(64, 48), working_size=(64, 48), byte_count=len(file), seconds=1.5)
-    )
+def succeed(claim: Claim, file: bytes = RESULT, notes: Sequence[str] = ()) -> None:
+    result = Result(format=Format.PNG, size=(64, 48), working_size=(64, 48), byte_count=len(file), seconds=1.5)
+    claim.succeed(file, result, notes=notes)
 
 
 def step(claim: Claim, number: int, preview: bytes | None = None) -> None:

@@ -58,6 +58,12 @@ def test_a_configuration_made_in_code_ignores_the_environment(monkeypatch: pytes
         (["--workers", "-2"], "workers: '-2' .*-1"),
         (["--worker-memory", "lots"], "worker_memory: 'lots' .*such as 4GB"),
         (["--worker-memory", "0GB"], "worker_memory: '0GB' .*such as 4GB"),
+        (["--worker-memory", "0.1"], "worker_memory: '0.1' .*such as 4GB"),
+        (["--worker-devices", "cuda:0,gpu"], "worker_devices: 'cuda:0,gpu' .*auto, cpu, cuda or cuda:N"),
+        (
+            ["--workers", "3", "--worker-devices", "cuda:0,cuda:1"],
+            r"worker_devices: .* as many as workers, which is 3; or leave workers out",
+        ),
         (["--job-keep-seconds", "inf"], "job_keep_seconds: 'inf'"),
         (["--jobs", "maybe"], "jobs: 'maybe' .*'auto', 'on' or 'off'"),
         (["--config", "nowhere.toml"], "config: nowhere.toml is no file"),
@@ -119,7 +125,23 @@ def test_jobs_are_served_where_a_worker_can_run_or_a_database_is_named(
 ) -> None:
     monkeypatch.setattr(config_module, "find_spec", lambda name: object() if torch and name == "torch" else None)
     config = load(arguments)
-    assert (config.serves_jobs, config.local_workers) == (serves, workers)
+    assert (config.serves_jobs, list(config.local_workers)) == (serves, [None] * workers)
+
+
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["alone", "counted"])
+@pytest.mark.parametrize(
+    "given",
+    [["--worker-devices", "cuda:0,cuda:1"], ["--worker-devices", "cuda:0", "--worker-devices", "cuda:1"]],
+    ids=["together", "one by one"],
+)
+def test_a_worker_runs_on_each_device_that_is_named(given: list[str], workers: list[str]) -> None:
+    config = load(["--database", "postgresql://there/jobs", *workers, *given])
+    assert list(config.local_workers) == ["cuda:0", "cuda:1"]
+
+
+def test_devices_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_WORKER_DEVICES", "cuda:0,cpu")
+    assert list(load([]).local_workers) == ["cuda:0", "cpu"]
 
 
 def test_jobs_are_kept_in_the_users_state_unless_told_otherwise(

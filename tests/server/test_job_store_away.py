@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -18,6 +20,7 @@ from impasto.images import Format
 from impasto.v1 import stylizer_pb2 as pb
 from tests.server.job_support import (
     PATIENCE,
+    RESULT,
     ServedJobs,
     blobs,
     next_of,
@@ -89,6 +92,40 @@ async def test_nothing_is_left_of_a_job_that_the_full_store_could_not_take(tmp_p
     assert (error.code(), reason(error)) == UNAVAILABLE
 
 
+async def test_nothing_is_left_of_a_job_whose_pictures_could_not_be_stored(tmp_path: Path) -> None:
+    pictures, elsewhere = tmp_path / "state" / "blobs", tmp_path / "elsewhere"
+    async with serving_jobs(tmp_path) as served:
+        name = (await served.create()).name
+        succeed(await served.claim())
+        kept = blobs(tmp_path)
+        pictures.rename(elsewhere)
+        calls = served.create(request_id="one"), served.stub.Stylize(request_of()), served.read_result(name)
+        errors = [await refusal(call) for call in calls]
+        assert await served.names() == [name]
+        assert not pictures.exists()
+        elsewhere.rename(pictures)
+        assert blobs(tmp_path) == kept
+        assert b"".join(await served.read_result(name)) == RESULT
+        assert stylization(await served.create(request_id="one")).state == States.QUEUED
+    for error in errors:
+        assert (error.code(), reason(error)) == UNAVAILABLE
+        assert detail(error, RetryInfo).retry_delay.ToSeconds() >= 1
+
+
+async def test_a_store_that_hangs_takes_no_place_from_trained_styles(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path, max_concurrent_requests=1) as served:
+        with _locked(tmp_path / "state" / "jobs.sqlite"):
+            call = served.stub.CreateStylization(pb.CreateStylizationRequest(stylize=request_of()))
+            async with asyncio.timeout(PATIENCE):
+                while not blobs(tmp_path):
+                    await asyncio.sleep(0.01)
+            assert (await served.stylize()).image
+            error = await refusal(served.create())
+            assert not call.done()
+        assert stylization(await call).state == States.QUEUED
+    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "impasto/OVERLOADED")
+
+
 async def test_a_store_that_nothing_can_reach_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match="'mysql' is not supported"):
         async with serving_jobs(tmp_path, store=False, database="mysql://me:secret@there/jobs"):
@@ -106,6 +143,15 @@ async def test_a_database_out_of_reach_is_named_in_the_log_without_its_password(
     assert (error.code(), reason(error)) == UNAVAILABLE
     assert "127.0.0.1:1/jobs" in log
     assert "secret" not in log
+
+
+@contextmanager
+def _locked(database: Path) -> Iterator[None]:
+    """Let nobody else write."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
 
 
 async def _created(served: ServedJobs) -> str:

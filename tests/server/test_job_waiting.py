@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RequestInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RequestInfo, ResourceInfo
 from google.rpc.status_pb2 import Status
 
 from impasto.engine import FakeEngine
@@ -110,6 +111,32 @@ async def test_a_call_that_waits_when_the_server_stops_is_told_so_and_the_job_go
         assert b"".join(await served.read_result(name)) == RESULT
 
 
+async def test_a_call_that_waits_holds_no_uploads(tmp_path: Path) -> None:
+    others = requests_in_memory()
+    async with serving_jobs(tmp_path) as served:
+        method: Any = served.channel.unary_unary("/impasto.v1.Stylizer/Stylize")
+        call = method(request_of().SerializeToString())
+        claim = await served.claim()
+        async with asyncio.timeout(PATIENCE):
+            while any(not any(request is other for other in others) for request in requests_in_memory()):
+                await asyncio.sleep(0.02)
+        succeed(claim)
+        assert pb.StylizeResponse.FromString(await call).image == RESULT
+
+
+async def test_what_was_done_otherwise_than_asked_for_is_said(tmp_path: Path) -> None:
+    notes = ["It was painted at 32 px, for want of memory.", "Adam took over."]
+    async with serving_jobs(tmp_path) as served:
+        call = served.stub.Stylize(request_of())
+        claim = await served.claim()
+        succeed(claim, notes=notes)
+        response = await call
+        assert stylization(await served.operation(f"operations/{claim.job.id}")).notes == notes
+        trained = await served.stylize()
+    assert [*response.notes] == notes
+    assert [*trained.notes] == []
+
+
 async def test_a_job_that_is_deleted_is_waited_for_no_longer(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path) as served:
         call = begin(served)
@@ -141,7 +168,10 @@ async def test_a_job_that_is_cancelled_cancels_the_call(tmp_path: Path) -> None:
         ),
         (Failure(ImageTooLarge.__name__, "is huge", "image"), "INVALID_ARGUMENT", "IMAGE_TOO_LARGE"),
         (Failure("WeightsNotFound", "no weights of VGG-19"), "FAILED_PRECONDITION", "WEIGHTS_NOT_FOUND"),
-        (Failure("WorkerLost", "three workers died of it"), "INTERNAL", "JOB_FAILED"),
+        (Failure("WorkerLost", "three workers died of it"), "FAILED_PRECONDITION", "WORKER_LOST"),
+        (Failure("OptimizationFailed", "no memory for it"), "FAILED_PRECONDITION", "OPTIMIZATION_FAILED"),
+        (Failure("JobUnreadable", "of another version"), "FAILED_PRECONDITION", "JOB_UNREADABLE"),
+        (Failure("BlobMissing", "its photo is gone"), "DATA_LOSS", "RESULT_LOST"),
         (Failure("SomethingElse", "who knows"), "INTERNAL", "JOB_FAILED"),
     ],
     ids=lambda value: value.kind if isinstance(value, Failure) else "",
@@ -158,8 +188,11 @@ async def test_a_job_that_fails_is_answered_as_a_call_would_have_been(
     assert (error.code().name, reason(error)) == (code, f"impasto/{why}")
     assert failure.message in str(error.details())
     assert fields(error) == ([failure.field] if failure.field else [])
-    if why == "WEIGHTS_NOT_FOUND":
-        assert detail(error, PreconditionFailure).violations[0].type == "WEIGHTS"
+    if code == "FAILED_PRECONDITION":
+        (violation,) = detail(error, PreconditionFailure).violations
+        assert violation.type == ("WEIGHTS" if why == "WEIGHTS_NOT_FOUND" else why)
+    if code == "DATA_LOSS":
+        assert detail(error, ResourceInfo).resource_name == f"stylizations/{claim.job.id}"
     if why == "JOB_FAILED":
         assert detail(error, RequestInfo).request_id == claim.job.id
         assert detail(error, ErrorInfo).metadata["kind"] == failure.kind
@@ -186,6 +219,10 @@ async def test_style_images_are_taken_while_the_engines_warm_up(tmp_path: Path) 
     store.close()
     await server.stop()
     assert reason(early) == "impasto/NOT_READY"
+
+
+def requests_in_memory() -> list[pb.StylizeRequest]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, pb.StylizeRequest)]
 
 
 def begin(served: ServedJobs) -> Any:

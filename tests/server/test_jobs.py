@@ -57,7 +57,7 @@ async def test_a_job_is_queued_and_handed_to_a_worker_as_it_was_asked_for(tmp_pa
     assert resource.HasField("create_time")
     assert not resource.HasField("start_time")
     assert files == (photo(64, 48), [PAINTING, RESULT])
-    wanted = claim.job.commission
+    wanted = claim.commission
     assert (wanted.painting_weights, wanted.strength) == ((1.0, 0.25), 0.5)
     assert (wanted.working_size, wanted.output_size) == (64, (32, 24))
     assert (wanted.format, wanted.quality) == (Format.WEBP, 77)
@@ -72,7 +72,7 @@ async def test_a_large_photo_is_painted_at_the_servers_working_size_unless_the_r
 ) -> None:
     async with serving_jobs(tmp_path, working_size=100) as served:
         await served.create(image=photo(200, 160), working_size=asked)
-        commission = (await served.claim()).job.commission
+        commission = (await served.claim()).commission
     assert (commission.working_size, commission.output_size) == (working_size, (200, 160))
 
 
@@ -81,7 +81,7 @@ async def test_unusual_paintings_are_taken(tmp_path: Path) -> None:
     transparent = _transparent(24, 24)
     async with serving_jobs(tmp_path) as served:
         await served.create(style_images=paintings(images.encode(grey), transparent, photo()))
-        assert (await served.claim()).job.commission.painting_weights == (1, 1, 1)
+        assert (await served.claim()).commission.painting_weights == (1, 1, 1)
 
 
 async def test_a_watch_says_what_happens_and_ends_with_the_job(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from impasto_server.supervisor import Supervisor, supervised_workers, worker_com
 from impasto_worker import options as worker_options
 
 WAITS_FOR_ITS_PARENT = "import sys; sys.stdin.read()"
+DEVICES = ["cuda:0", "cuda:1", None]
 IS_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({!r}, 'x'); time.sleep(600)"
 
 
@@ -31,9 +32,8 @@ class Watched:
         self.counts: list[int] = []
         self.log = io.StringIO()
         self.supervisor = Supervisor(
-            [sys.executable, "-c", program],
+            [[sys.executable, "-c", program]] * count,
             {**os.environ},
-            count,
             alive=self.counts.append,
             log=make_log(stream=self.log),
             **others,
@@ -111,12 +111,29 @@ async def test_one_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> No
 async def test_a_program_that_is_not_there_is_tried_again(tmp_path: Path) -> None:
     log = io.StringIO()
     missing = [str(tmp_path / "no-such-program")]
-    supervisor = Supervisor(missing, {}, 1, alive=lambda _: None, log=make_log(stream=log), first_pause=0.01)
+    supervisor = Supervisor([missing], {}, alive=lambda _: None, log=make_log(stream=log), first_pause=0.01)
     supervisor.start()
     async with asyncio.timeout(60):
         while log.getvalue().count("worker cannot start") < 2:
             await asyncio.sleep(0.01)
     await supervisor.stop(0)
+
+
+async def test_each_runs_what_is_meant_for_it(tmp_path: Path) -> None:
+    signs = [tmp_path / "one", tmp_path / "two"]
+    commands = [[sys.executable, "-c", f"open({str(sign)!r}, 'x'); {WAITS_FOR_ITS_PARENT}"] for sign in signs]
+    supervisor = Supervisor(commands, {**os.environ}, alive=lambda _: None, log=make_log(stream=io.StringIO()))
+    supervisor.start()
+    async with asyncio.timeout(60):
+        while not all(sign.exists() for sign in signs):
+            await asyncio.sleep(0.01)
+    await supervisor.stop(30)
+
+
+def test_a_worker_is_told_its_device_or_finds_one(tmp_path: Path) -> None:
+    config = Config(state_dir=tmp_path, worker_devices=("cuda:0", "cuda:1"))
+    told = [worker_options.load(worker_command(config, device)[3:], worker_environment(config)) for device in DEVICES]
+    assert [options.device for options in told] == ["cuda:0", "cuda:1", "auto"]
 
 
 async def test_without_jobs_no_worker_runs() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from impasto_worker.attempt import INTERNAL, Outcome, mixed
 from impasto_worker.painting import Order, Picture
 from impasto_worker.reporting import Pace
 from impasto_worker.slow import SlowPaint, stirred
-from tests.support import gradient
+from tests.support import files_no_larger_than, gradient
 from tests.worker.support import FILE, PHOTO, QUICK, Bench, add_job, away, is_at, now, open_store, result, wait_for
 
 BRISK = SlowPaint(step_seconds=0.02)
@@ -324,6 +327,77 @@ def test_a_job_whose_pictures_cannot_be_reached_goes_back(jobs: Jobs, tmp_path: 
         assert bench.attempt() is Outcome.RELEASED
     assert now(jobs, job).state is State.QUEUED
     assert bench.attempt() is Outcome.SUCCEEDED
+
+
+def test_a_job_with_a_picture_that_cannot_be_read_does_not_hold_up_the_others(jobs: Jobs, tmp_path: Path) -> None:
+    bad, good, bench = add_job(jobs, priority=1), add_job(jobs), Bench(jobs)
+    painting = tmp_path / "blobs" / bad.id / "painting-0"
+    painting.unlink()
+    painting.mkdir()
+
+    assert [bench.attempt() for _ in range(2)] == [Outcome.FAILED, Outcome.SUCCEEDED]
+
+    failure = now(jobs, bad).failure
+    assert failure is not None
+    assert failure.kind == "BlobUnreadable"
+    assert str(tmp_path) not in failure.message
+    assert now(jobs, good).state is State.SUCCEEDED
+
+
+def test_a_job_that_is_cancelled_while_the_store_is_full_needs_no_room_for_its_result(jobs: Jobs) -> None:
+    photo = images.encode(np.random.default_rng(0).integers(0, 256, (400, 400, 3)).astype(np.uint8))
+    job, bench = add_job(jobs, photo=photo, output_size=(400, 400)), Bench(jobs, pace=Pace(preview_seconds=600))
+    with files_no_larger_than(200_000), bench.attempting() as outcome:
+        bench.wait_for_line("the end of the job is not taken; trying again")
+        jobs.cancel(job.id, ANONYMOUS)
+        wait_for(jobs, job, lambda seen: seen.state is State.CANCELLED)
+    assert outcome == [Outcome.CANCELLED]
+
+
+def test_a_job_that_is_cancelled_at_the_last_step_makes_no_file(jobs: Jobs, tmp_path: Path) -> None:
+    def paint(order: Order, *, interrupted: Callable[[], bool], **others: Any) -> Picture:
+        picture = QUICK(order, interrupted=interrupted, **others)
+        jobs.cancel(job.id, ANONYMOUS)
+        while not interrupted():
+            time.sleep(0.01)
+        return picture
+
+    job = add_job(jobs)
+    assert Bench(jobs, paint).attempt() is Outcome.CANCELLED
+    assert not list(tmp_path.rglob("result-*"))
+    assert now(jobs, job).state is State.CANCELLED
+
+
+def test_a_heartbeat_that_fails_is_logged_and_the_next_one_is_heard(jobs: Jobs) -> None:
+    job, bench = add_job(jobs, steps=1000), Bench(jobs, BRISK)
+    claim = jobs.claim("bench")
+    assert claim is not None
+    renew, errors = claim.renew, [RuntimeError("a bug")]
+
+    def fails_once() -> bool:
+        if errors:
+            raise errors.pop()
+        return renew()
+
+    claim.renew = fails_once  # type: ignore[method-assign]
+    jobs.cancel(job.id, ANONYMOUS)
+
+    assert bench.attempt(claim) is Outcome.CANCELLED
+    assert "a bug" in bench.lines("a heartbeat failed; going on")[0]["exception"]
+
+
+def test_whoever_asks_to_stop_at_the_same_time_asks_once(jobs: Jobs) -> None:
+    bench, at_once = Bench(jobs), threading.Barrier(8)
+
+    def ask(_: int) -> None:
+        at_once.wait()
+        bench.stop.ask("a test")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(8)))
+    bench.stop.obeyed()
+
+    assert len(bench.lines("stopping")) == 1
 
 
 def test_a_job_whose_photo_is_gone_fails(jobs: Jobs, tmp_path: Path) -> None:

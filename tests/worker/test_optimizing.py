@@ -116,7 +116,7 @@ def test_a_fast_start_begins_with_the_nearest_trained_style() -> None:
 
 
 def test_the_memory_that_may_be_used_is_halved_as_often_as_it_is_said() -> None:
-    paint = optimizer(memory=560 * 2**20)
+    paint = optimizer(memory=600 * 2**20)
     large = replace(order(steps=1), photo=gradient(96, 64), working_size=96)
     sizes = [painted(paint, replace(large, halvings=halvings)).working_size for halvings in (0, 1)]
     assert sizes[0] == (96, 64)
@@ -124,7 +124,7 @@ def test_the_memory_that_may_be_used_is_halved_as_often_as_it_is_said() -> None:
 
 
 def test_a_picture_that_a_worker_died_of_goes_on_smaller_from_its_checkpoint() -> None:
-    paint, states = optimizer(memory=560 * 2**20), list[bytes]()
+    paint, states = optimizer(memory=600 * 2**20), list[bytes]()
     large = replace(order(), photo=gradient(96, 64), working_size=96)
     painted(paint, large, on_progress=lambda now: states.append(now.checkpoint()))
     seen = list[Painted]()

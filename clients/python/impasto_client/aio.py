@@ -161,9 +161,9 @@ class AsyncClient(Caller):
         watch = Watch(name, preview_interval)
         return self._follow(self._stub.WatchStylization, watch, self._holding_on(name, timeout, on_lost))
 
-    async def wait(self, name: str, *, timeout: float | None = None) -> Job:
+    async def wait(self, name: str, *, timeout: float | None = None, on_lost: OnLost | None = None) -> Job:
         """Return a job once it has ended, as `Client.wait` does."""
-        patience = self._holding_on(name, timeout)
+        patience = self._holding_on(name, timeout, on_lost)
         async for _ in self._follow(self._stub.WatchStylization, Watch(name), patience):
             pass
         return await self._get(name, patience)

@@ -236,12 +236,12 @@ class Client(Caller):
         watch = Watch(name, preview_interval)
         return self._follow(self._stub.WatchStylization, watch, self._holding_on(name, timeout, on_lost))
 
-    def wait(self, name: str, *, timeout: float | None = None) -> Job:
+    def wait(self, name: str, *, timeout: float | None = None, on_lost: OnLost | None = None) -> Job:
         """Return a job once it has ended, in whichever way.
 
-        Arguments and errors are those of `watch`.
+        Arguments, without previews, and errors are those of `watch`.
         """
-        patience = self._holding_on(name, timeout)
+        patience = self._holding_on(name, timeout, on_lost)
         for _ in self._follow(self._stub.WatchStylization, Watch(name), patience):
             pass
         return self._get(name, patience)

@@ -108,4 +108,5 @@ class Download:
                 engine=self._result.paint_seconds,
                 encode=0.0,
             ),
+            notes=self._job.notes,
         )

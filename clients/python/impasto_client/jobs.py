@@ -191,12 +191,15 @@ class Job:
         """Return what it has made.
 
         Raises:
-            JobUnfinished, JobFailed, JobCancelled: nothing, or nothing yet.
+            JobUnfinished, JobFailed, JobCancelled: nothing, or nothing yet. Why it failed an update of `watch` does not
+                know; `job` does.
         """
         if self.result:
             return self.result
         if self.failure:
             raise JobFailed(self.name, self.failure.field, self.failure.reason, self.failure.status)
+        if self.state is JobState.FAILED:
+            raise JobFailed(self.name, "", f"`job({self.name!r})` tells why", grpc.StatusCode.UNKNOWN)
         if self.state is JobState.CANCELLED:
             raise JobCancelled(f"{self.name} was cancelled", grpc.StatusCode.CANCELLED, self.name)
         raise JobUnfinished(

@@ -35,6 +35,7 @@ class Stylized:
         width, height: px.
         working_size: (width, height) in px that it was painted at.
         stage_times: where the time went.
+        notes: what had to be done otherwise than asked for, in words.
     """
 
     image: bytes = field(repr=False)
@@ -43,6 +44,7 @@ class Stylized:
     height: int
     working_size: tuple[int, int]
     stage_times: StageTimes
+    notes: tuple[str, ...] = ()
 
     @property
     def media_type(self) -> str:
@@ -63,6 +65,7 @@ class Stylized:
                 engine=times.engine.ToNanoseconds() / 1e9,
                 encode=times.encode.ToNanoseconds() / 1e9,
             ),
+            notes=tuple(reply.notes),
         )
 
 

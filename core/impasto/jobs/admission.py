@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
@@ -11,7 +12,7 @@ from impasto.errors import InvalidInput, QueueFull, RequestReused
 from impasto.jobs.records import Commission, Job, State
 from impasto.jobs.schema import SECOND, clock, jobs, to_document, to_job
 
-MAX_REQUEST_ID = 128  # characters
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 _RECENT = 20  # jobs that a guess is made from
 _UNKNOWN_WAIT = 30.0  # s, before any job has succeeded
@@ -20,8 +21,11 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0  # s
 
 def check_request_id(request_id: str | None) -> None:
     """Raise InvalidInput unless a job can be known by this id."""
-    if request_id is not None and (len(request_id) > MAX_REQUEST_ID or not request_id.isprintable()):
-        raise InvalidInput("request_id", f"give at most {MAX_REQUEST_ID} printable characters, such as a UUID")
+    if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
+        raise InvalidInput(
+            "request_id",
+            f"{request_id[:80]!r} is not allowed; give at most 64 letters, digits, hyphens and underscores",
+        )
 
 
 def digest_of(commission: Commission, photo: bytes, paintings: Sequence[bytes]) -> str:

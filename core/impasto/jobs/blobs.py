@@ -127,12 +127,9 @@ class Blobs:
         return {job: now - modified for job, modified in newest.items() if modified and job not in ("", MARKER)}
 
     def ping(self) -> None:
-        """Raise StoreUnavailable unless the store is there."""
-        with self._translated():
-            try:
-                self._files.info(self._path(MARKER))
-            except FileNotFoundError:
-                raise StoreUnavailable(self.name, f"{MARKER} is gone from it, so it is not what it was") from None
+        """Raise StoreUnavailable unless the store is there, and can be read."""
+        if self.marker() is None:
+            raise StoreUnavailable(self.name, f"{MARKER} is gone from it, so it is not what it was")
 
     def _path(self, blob: str) -> str:
         return f"{self._root}/{blob}"

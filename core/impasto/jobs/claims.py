@@ -17,16 +17,20 @@ from sqlalchemy import Connection, Update, and_, case, func, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.elements import ColumnElement
 
-from impasto.errors import BlobMissing, LeaseLost, StoreUnavailable
+from impasto.errors import BlobMissing, BlobUnreadable, LeaseLost, StoreUnavailable
 from impasto.jobs.blobs import Blobs
 from impasto.jobs.database import Database
-from impasto.jobs.records import Failure, Job, Progress, Result, State
-from impasto.jobs.schema import SECOND, clock, jobs, to_document, to_job
+from impasto.jobs.records import Commission, Failure, Job, Progress, Result, State
+from impasto.jobs.schema import SECOND, UnreadableCommission, clock, jobs, to_commission, to_document, to_job
 
 MAX_ATTEMPTS = 3  # to get from one checkpoint to the next
 PHOTO = "photo"
 PAINTING = "painting"
 RESULT = "result"
+
+_UNREADABLE = Failure(
+    "JobUnreadable", "another version of Impasto stored this job in a way that this one cannot read: create it again"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +52,22 @@ def ending(state: State | ColumnElement[str]) -> dict[str, Any]:
 
 
 def take(database: Database, blobs: Blobs, worker: str, lease_seconds: float) -> Claim | None:
-    """Claim the next job, or return None when none waits."""
+    """Claim the next job, or return None when none waits. Those on the way that nobody can read are failed."""
+    claim = None
     with database.write() as connection:
         dead = bury(connection)
-        row = connection.execute(_claim(worker, lease_seconds)).one_or_none()
+        while row := connection.execute(_claim(worker, lease_seconds)).one_or_none():
+            try:
+                claim = Claim(database, blobs, row, to_commission(row.commission), lease_seconds)
+                break
+            except UnreadableCommission as error:
+                _log.warning("job %s fails, for this version cannot read what it was to paint: %s", row.id, error)
+                values = {**ending(State.FAILED), "failure": to_document(_UNREADABLE)}
+                connection.execute(update(jobs).where(jobs.c.id == row.id).values(**values))
+                dead.append(row.id)
     for job in dead:
         tidy(blobs, job)
-    return None if row is None else Claim(database, blobs, row, lease_seconds)
+    return claim
 
 
 def bury(connection: Connection) -> list[str]:
@@ -121,12 +134,16 @@ class Claim:
 
     Attributes:
         job: as it was claimed.
+        commission: what it paints.
         attempt: which one this is, over the job's life.
         tries_without_progress: how many attempts before this one have died since the last checkpoint.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, row: Row[Any], lease_seconds: float) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, row: Row[Any], commission: Commission, lease_seconds: float
+    ) -> None:
         self.job: Job = to_job(row)
+        self.commission = commission
         self.attempt: int = row.attempts
         self.tries_without_progress: int = row.tries - 1
         self._database = database
@@ -149,18 +166,18 @@ class Claim:
 
     def paintings(self) -> list[bytes]:
         """Return the paintings' files, as they were uploaded."""
-        return [self._given(f"{PAINTING}-{index}") for index in range(len(self.job.commission.painting_weights))]
+        return [self._given(f"{PAINTING}-{index}") for index in range(len(self.commission.painting_weights))]
 
     def checkpoint(self) -> bytes | None:
         """Return what the last checkpoint saved, or None when there is none."""
         name = self._blob_of["checkpoint"]
         if name is None:
             return None
-        state = self._blobs.read(f"{self.job.id}/{name}")
-        if state is None:
-            self.renew()
-            _log.warning("job %s begins anew, for its checkpoint %s is gone", self.job.id, name)
-        return state
+        try:
+            return self._given(name)
+        except BlobMissing as error:
+            _log.warning("job %s begins anew, for it has lost its checkpoint: %s", self.job.id, error)
+            return None
 
     def renew(self) -> bool:
         """Extend the lease; return whether the job is to stop, for it was cancelled."""
@@ -225,11 +242,24 @@ class Claim:
             tidy(self._blobs, self.job.id)
 
     def _given(self, name: str) -> bytes:
-        data = self._blobs.read(f"{self.job.id}/{name}")
+        try:
+            data = self._read(name)
+        except StoreUnavailable as error:
+            self._blobs.ping()  # a store that is there has nothing to come back with: it is this blob that is at fault
+            _log.warning("%s of job %s cannot be read: %s", name, self.job.id, error)
+            raise BlobUnreadable(self.job.id, name) from error
         if data is None:
             self.renew()  # a deleted job is no longer held, and has no blobs
             raise BlobMissing(self.job.id, name)
         return data
+
+    def _read(self, name: str) -> bytes | None:
+        """Return a blob of the job; a store that was away for a moment is asked twice."""
+        try:
+            return self._blobs.read(f"{self.job.id}/{name}")
+        except StoreUnavailable:
+            self._blobs.ping()
+            return self._blobs.read(f"{self.job.id}/{name}")
 
     def _noted(self, notes: Sequence[str]) -> dict[str, str]:
         self._notes += [note for note in dict.fromkeys(notes) if note not in self._notes]

@@ -138,7 +138,7 @@ class Job:
         owner: who made it.
         state: where it is in its life.
         priority: the higher, the sooner.
-        commission: what it paints.
+        commission: what it paints; None where another version stored it in a way that this one cannot read.
         created, started, ended, expires: UTC; None while that has not happened.
         progress: how far it is.
         notes: what was done otherwise than asked for, in words.
@@ -152,7 +152,7 @@ class Job:
     owner: str
     state: State
     priority: int
-    commission: Commission = field(repr=False)
+    commission: Commission | None = field(repr=False)
     created: datetime
     started: datetime | None = None
     ended: datetime | None = None

@@ -22,6 +22,11 @@ from impasto.jobs.records import Commission, Failure, Job, Progress, Result, Sta
 SECOND = 1_000_000  # of the table's unit of time
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+
+class UnreadableCommission(Exception):
+    """What a row says of a job's commission is none, or none that this version takes."""
+
+
 metadata = MetaData()
 
 deployment = Table("impasto_deployment", metadata, Column("id", String(32), primary_key=True))
@@ -93,6 +98,14 @@ def to_document(value: Commission | Progress | Result | Failure | list[str]) -> 
     return json.dumps(document)
 
 
+def to_commission(text: str) -> Commission:
+    """Return a column of text as the commission that it holds, or raise UnreadableCommission."""
+    try:
+        return Commission.from_dict(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # InvalidInput is a ValueError
+        raise UnreadableCommission(str(error)) from error
+
+
 def to_job(row: Row[Any]) -> Job:
     """Return a row as the record that server and worker read."""
     return Job(
@@ -100,7 +113,7 @@ def to_job(row: Row[Any]) -> Job:
         owner=row.owner,
         state=State(row.state),
         priority=row.priority,
-        commission=Commission.from_dict(json.loads(row.commission)),
+        commission=_to_commission_or_none(row.commission),
         created=_to_time(row.created),
         started=_to_time_or_none(row.started),
         ended=_to_time_or_none(row.ended),
@@ -112,6 +125,13 @@ def to_job(row: Row[Any]) -> Job:
         result=_to_result(json.loads(row.result)) if row.result else None,
         failure=Failure(**json.loads(row.failure)) if row.failure else None,
     )
+
+
+def _to_commission_or_none(text: str) -> Commission | None:
+    try:
+        return to_commission(text)
+    except UnreadableCommission:
+        return None
 
 
 def _to_time(microseconds: int) -> datetime:

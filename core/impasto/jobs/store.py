@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
@@ -23,6 +25,7 @@ QUEUE_LIMIT = 100  # jobs
 KEEP_SECONDS = 86_400.0
 LEASE_SECONDS = 15.0
 ORPHAN_SECONDS = 3_600.0  # longer than any upload takes to become a job
+ORPHANS_EVERY = 3_600.0  # s: to look for them is to list the whole store
 CHUNK = 256 * 1024  # bytes
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -44,6 +47,7 @@ class Jobs:
         self._queue_limit = queue_limit
         self._keep_seconds = keep_seconds
         self._lease_seconds = lease_seconds
+        self._orphans_due = -math.inf
 
     @classmethod
     def open(
@@ -105,7 +109,7 @@ class Jobs:
         Raises:
             QueueFull: too many wait.
             RequestReused: the owner used this id with other content.
-            InvalidInput: a request id that is too long.
+            InvalidInput: a request id that is not allowed.
         """
         admission.check_request_id(request_id)
         digest = admission.digest_of(commission, photo, paintings)
@@ -242,15 +246,18 @@ class Jobs:
         return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
     def sweep(self) -> int:
-        """Delete expired jobs, and pictures that belong to none; return how many jobs were deleted."""
+        """Delete expired jobs, and once an hour pictures that belong to none; return how many jobs were deleted."""
+        expiring = select(jobs.c.id).where(jobs.c.expires < clock()).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             dead = claims.bury(connection)
-            expired = list(connection.scalars(delete(jobs).where(jobs.c.expires < clock()).returning(jobs.c.id)))
+            expired = list(connection.scalars(delete(jobs).where(jobs.c.id.in_(expiring)).returning(jobs.c.id)))
         for job in dead:
             claims.tidy(self._blobs, job)
         for job in expired:
             self._remove_blobs(job)
-        self._remove_orphans()
+        if time.monotonic() >= self._orphans_due:
+            self._remove_orphans()
+            self._orphans_due = time.monotonic() + ORPHANS_EVERY
         return len(expired)
 
     # The worker's side

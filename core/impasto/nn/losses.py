@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_LEAST_VARIANCE = 1e-3  # of the range 0..1, squared, over three colours: a picture of one colour has none
+
 
 def gram(features: Tensor) -> Tensor:
     """Return the Gram matrix of each picture's features over their number of positions, in fp32.
@@ -84,6 +86,24 @@ def gram_loss(grams: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Ten
         targets: layer -> [N or 1, C, C] of the painting; its layers are the ones that count.
     """
     return torch.stack([relative_error(grams[name], targets[name]) for name in targets]).mean(0)
+
+
+def color_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean [N, 3] and the mean square [N, 3, 3] of the colours of pictures [N, 3, H, W]."""
+    flat = image.float().flatten(2)
+    return flat.mean(2), flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def color_loss(image: Tensor, mean: Tensor, mean_square: Tensor) -> Tensor:
+    """Return how far the colours of pictures [N, 3, H, W] are from moments as `color_moments` gives them: [N].
+
+    The means' distance is relative to the variance, that of the covariances to the covariance's norm.
+    """
+    found, found_square = color_moments(image)
+    covariance = mean_square - mean[:, :, None] * mean[:, None, :]
+    off = found_square - found[:, :, None] * found[:, None, :] - covariance
+    variance = covariance.diagonal(dim1=1, dim2=2).sum(1).clamp_min(_LEAST_VARIANCE)
+    return (found - mean).square().sum(1) / variance + off.square().sum((1, 2)) / variance.square()
 
 
 def total_variation(image: Tensor) -> Tensor:

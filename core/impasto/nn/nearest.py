@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from impasto.backbones import COMPACT, STYLE_LAYERS
 from impasto.bundle import Bundle
 from impasto.images import Pixels
 from impasto.nn.bundled import read_network
+from impasto.nn.interruptions import Interrupted, interruptible
 from impasto.nn.losses import gram, gram_loss
 from impasto.nn.perception import load_perception
 from impasto.nn.precision import mixed_precision
@@ -34,6 +35,20 @@ class NearestStyle:
         self._network = read_network(bundle).to(self._device)
         self._perception = load_perception(STYLE_LAYERS, name=COMPACT.name).to(self._device)
         self._grams = {style: self._look(images.decode(info.thumbnail)) for style, info in bundle.styles.items()}
+
+    def paint_like(
+        self, photo: Pixels, paintings: Sequence[tuple[Pixels, float]], interrupted: Callable[[], bool]
+    ) -> Pixels:
+        """Return the photo painted in the style that is nearest, [H, W, 3], at the photo's own size.
+
+        Raises:
+            Interrupted: `interrupted`, which is asked at every layer, said so.
+        """
+        with interruptible((*self._perception.features.values(), *self._network.modules()), interrupted):
+            painted = self.paint(photo, self.find(paintings))
+        if interrupted():  # while the picture was given its size
+            raise Interrupted
+        return painted
 
     def find(self, paintings: Sequence[tuple[Pixels, float]]) -> str:
         """Return the id of the style that is nearest to paintings of these weights."""

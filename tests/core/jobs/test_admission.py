@@ -67,9 +67,11 @@ def test_a_request_id_is_not_for_other_content(jobs: Jobs, other: Callable[[Jobs
         other(jobs)
 
 
-@pytest.mark.parametrize("request_id", ["x" * 129, "nul\0", "line\n"], ids=["long", "nul", "line"])
+@pytest.mark.parametrize(
+    "request_id", ["x" * 65, "", "nul\0", "line\n", "é"], ids=["long", "empty", "nul", "line", "accent"]
+)
 def test_a_request_id_that_cannot_be_kept_is_refused(jobs: Jobs, request_id: str) -> None:
-    with pytest.raises(InvalidInput, match="request_id: give at most 128"):
+    with pytest.raises(InvalidInput, match=r"request_id: .* is not allowed; give at most 64 letters"):
         create(jobs, request_id=request_id)
 
 

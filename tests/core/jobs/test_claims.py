@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from impasto.errors import BlobMissing, LeaseLost
+from impasto.errors import BlobMissing, BlobUnreadable, LeaseLost
 from impasto.jobs import ANONYMOUS, Claim, Failure, Jobs, Progress, State
 from tests.core.jobs.deployment import (
+    COMMISSION,
     FILE,
     GIVEN,
     PAINTINGS,
@@ -210,6 +212,74 @@ def test_a_checkpoint_that_was_lost_means_to_begin_anew(jobs: Jobs, deployment: 
         path.unlink()
 
     assert claim.checkpoint() is None
+
+
+def test_a_picture_that_cannot_be_read_is_told_from_a_store_that_cannot(jobs: Jobs, deployment: Deployment) -> None:
+    job = create(jobs)
+    claim = claimed(jobs)
+    photo = deployment.folder / job.id / "photo"
+    photo.unlink()
+    photo.mkdir()
+
+    with pytest.raises(BlobUnreadable, match=f"photo of job {job.id} cannot be read, though the blob store can"):
+        claim.photo()
+
+
+def test_a_checkpoint_that_cannot_be_read_means_to_begin_anew(jobs: Jobs, deployment: Deployment) -> None:
+    job = create(jobs)
+    claim = claimed(jobs)
+    claim.save_checkpoint(b"half", PROGRESS)
+    for path in (deployment.folder / job.id).glob("checkpoint-*"):
+        path.unlink()
+        path.mkdir()
+
+    assert claim.checkpoint() is None
+
+
+# A commission that another version stored
+
+
+COMMISSIONS = {
+    "no JSON": "{",
+    "no commission": "null",
+    "a field too few": "{}",
+    "a field too many": json.dumps(COMMISSION.to_dict() | {"canvas": "linen"}),
+    "a value that is not allowed": json.dumps(COMMISSION.to_dict() | {"optimization": {"steps": -1}}),
+    "another format": json.dumps(COMMISSION.to_dict() | {"format": "papyrus"}),
+}
+
+
+@pytest.mark.parametrize("stored", COMMISSIONS.values(), ids=COMMISSIONS)
+def test_a_job_that_cannot_be_read_fails_and_the_next_one_is_claimed(
+    jobs: Jobs, deployment: Deployment, stored: str
+) -> None:
+    bad = [create(jobs, priority=1) for _ in range(2)]
+    good = create(jobs)
+    for job in bad:
+        deployment.change(job, commission=stored)
+
+    claim = claimed(jobs)
+
+    assert (claim.job.id, claim.commission) == (good.id, COMMISSION)
+    for failed in (again(jobs, job) for job in bad):
+        assert (failed.state, failed.commission) == (State.FAILED, None)
+        assert failed.failure is not None
+        assert failed.failure.kind == "JobUnreadable"
+        assert "create it again" in failed.failure.message
+        assert failed.expires is not None
+
+
+def test_a_job_that_cannot_be_read_is_shown_listed_cancelled_and_deleted(jobs: Jobs, deployment: Deployment) -> None:
+    job, other = create(jobs, request_id="one"), create(jobs)
+    deployment.change(job, commission="{}")
+
+    unreadable = replace(job, commission=None)
+    assert again(jobs, job) == unreadable
+    assert jobs.list(ANONYMOUS, limit=10) == [other, unreadable]
+    assert create(jobs, request_id="one") == unreadable
+    assert jobs.cancel(job.id, ANONYMOUS).state is State.CANCELLED
+    jobs.delete(job.id, ANONYMOUS)
+    assert jobs.list(ANONYMOUS, limit=10) == [other]
 
 
 # Attempts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -287,6 +289,36 @@ def test_pictures_without_a_job_are_swept_once_they_are_old(jobs: Jobs, deployme
     assert deployment.folders() == {job.id, new}
     assert (deployment.folder / "notes.txt").exists()
     jobs.ping()
+
+
+def test_the_whole_store_is_listed_once_an_hour_and_expired_jobs_go_every_time(
+    jobs: Jobs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.sweep()
+    orphan = deployment.folder / ("a" * 32)
+    orphan.mkdir()
+    os.utime(orphan, (1, 1))
+    expired = succeeded(jobs)
+    deployment.change(expired, expires=1)
+
+    assert jobs.sweep() == 1
+    assert deployment.folders() == {orphan.name}
+
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + HOUR + 1)
+    jobs.sweep()
+    assert deployment.folders() == set()
+
+
+def test_servers_that_sweep_at_once_delete_each_job_once(deployment: Deployment) -> None:
+    with deployment.opened() as jobs, deployment.opened() as another, ThreadPoolExecutor(4) as threads:
+        for _ in range(10):
+            deployment.change(succeeded(jobs), expires=1)
+
+        deleted = list(threads.map(lambda store: store.sweep(), [jobs, another] * 2))
+
+        assert sum(deleted) == 10
+        assert deployment.folders() == set()
 
 
 def test_what_a_killed_process_left_half_written_is_swept_once_it_is_old(sqlite: Deployment) -> None:

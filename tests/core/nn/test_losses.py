@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from impasto.nn.losses import content_loss, gram, grid, relative_error, style_loss, total_variation
+from impasto.nn.losses import (
+    color_loss,
+    color_moments,
+    content_loss,
+    gram,
+    grid,
+    relative_error,
+    style_loss,
+    total_variation,
+)
 
 
 def features(scale: float = 1.0, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -66,3 +75,13 @@ def test_the_grid_term_sees_a_pattern_that_repeats_and_nothing_else() -> None:
     woven = smooth + 0.02 * torch.tensor([1.0, 0.0, -1.0, 0.0]).repeat(64)
     assert grid(smooth, 4).item() < 1e-5
     assert abs(grid(woven, 4).item() - 0.02**2 / 2) < 2e-5
+
+
+def test_color_loss_is_0_at_the_painting_and_grows_with_the_means_and_the_contrasts_distance() -> None:
+    painting = torch.rand(1, 3, 40, 30, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+    moments = color_moments(painting)
+
+    assert color_loss(painting.flip(2), *moments).item() < 1e-6
+    assert color_loss(painting + 0.1, *moments) < color_loss(painting + 0.2, *moments)
+    assert color_loss((painting - 0.45) * 2 + 0.45, *moments) > 1
+    assert torch.isfinite(color_loss(painting, *color_moments(torch.full_like(painting, 0.5))))

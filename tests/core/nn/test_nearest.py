@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from impasto import images
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.images import Pixels
+from impasto.nn.interruptions import Interrupted
 from impasto.nn.nearest import NearestStyle
 from tests.support import gradient
 
@@ -58,6 +60,26 @@ def test_a_photo_is_painted_at_its_own_size(nearest: NearestStyle, size: tuple[i
     assert painted.shape == photo.shape
     assert painted.dtype == np.uint8
     assert np.abs(painted.astype(int) - photo).mean() > 10
+
+
+def test_it_stops_at_any_layer_once_it_is_told_to(starter: Bundle, nearest: NearestStyle) -> None:
+    photo, paintings = gradient(64, 48), [(thumbnail(starter, "great-wave"), 1.0)]
+    asked: list[int] = []
+
+    def at(last: int) -> Callable[[], bool]:
+        asked.clear()
+        return lambda: asked.append(last) or len(asked) == last  # type: ignore[func-returns-value]
+
+    whole = nearest.paint_like(photo, paintings, at(0))
+    np.testing.assert_array_equal(whole, nearest.paint(photo, "great-wave"))
+    times, stopped_at = len(asked), list[int]()
+    for last in range(1, times + 1):
+        with pytest.raises(Interrupted):
+            nearest.paint_like(photo, paintings, at(last))
+        stopped_at.append(len(asked))
+
+    assert times > 30
+    assert stopped_at == list(range(1, times + 1))
 
 
 @pytest.mark.data

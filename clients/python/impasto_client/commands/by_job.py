@@ -79,9 +79,9 @@ def paint(options: argparse.Namespace, request: Mapping[str, Any]) -> None:
 
 
 def _see_through(client: Client, name: str, options: argparse.Namespace, clock: Clock, display: Display) -> None:
-    follow(client, name, clock, display, options.preview)
+    job = follow(client, name, clock, display, options.preview)
     try:
-        fetch(client, client.job(name), options.out, clock, display)
+        fetch(client, job, options.out, clock)
     except OSError:
         display.say(f"the result is still there: impasto jobs fetch {name} --out FILE")
         raise

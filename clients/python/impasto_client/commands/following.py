@@ -21,6 +21,7 @@ from impasto_client.jobs import Job, JobState
 
 _PREVIEW_EVERY = 2.0  # s
 _CANCEL_EVERY = 1.0  # s, while the server is away
+_CANCEL_TRY = 5.0  # s; a line that died without a word is not waited for as long as other calls may
 _CANCELLED_WITHIN = 10.0  # s
 
 
@@ -36,8 +37,8 @@ class Clock:
         return None if self._end is None else max(1e-3, self._end - time.monotonic())
 
 
-def follow(client: Client, name: str, clock: Clock, display: Display, preview: Path | None = None) -> None:
-    """Show a job's states until it has ended, however long the server may be away meanwhile."""
+def follow(client: Client, name: str, clock: Clock, display: Display, preview: Path | None = None) -> Job:
+    """Show a job's states until it has ended, however long the server may be away meanwhile, and return it so."""
     away = False
 
     def lost(error: ImpastoClientError) -> None:
@@ -53,9 +54,12 @@ def follow(client: Client, name: str, clock: Clock, display: Display, preview: P
         if preview and update.preview:
             files.write(preview, update.preview)
     display.close()
+    job = client.wait(name, timeout=clock.left(), on_lost=lost)
+    display.say_notes(job.notes)
+    return job
 
 
-def fetch(client: Client, job: Job, out: Path, clock: Clock, display: Display) -> None:
+def fetch(client: Client, job: Job, out: Path, clock: Clock) -> None:
     """Write a job's result.
 
     Raises:
@@ -67,8 +71,6 @@ def fetch(client: Client, job: Job, out: Path, clock: Clock, display: Display) -
         raise InvalidRequest("--out", f"{out.name} is named as a {told}, but the result is a {job.result.format}")
     painted = client.result(job.name, timeout=clock.left())
     files.write(out, painted.image)
-    for note in job.notes:
-        display.say(f"note: {note}")
     taken = duration(painted.stage_times.engine)
     print(f"{out}: {painted.width}x{painted.height} px, {len(painted.image):,} bytes, painted in {taken}")
 
@@ -94,6 +96,6 @@ def cancel(client: Client, name: str, display: Display) -> None:
 def _cancel(client: Client, name: str) -> None:
     while True:
         try:
-            return client.cancel(name)
-        except ServerUnavailable:
+            return client.cancel(name, timeout=_CANCEL_TRY)
+        except (ServerUnavailable, DeadlineExceeded):
             time.sleep(_CANCEL_EVERY)

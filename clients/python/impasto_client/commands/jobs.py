@@ -79,14 +79,15 @@ def run_watch(options: argparse.Namespace) -> None:
         files.check_place(options.preview, "--preview")
     with connect(options) as client, Display() as display:
         name = client.job(options.name).name
-        follow(client, name, Clock(options.timeout), display, options.preview)
-        client.job(name).made()
+        follow(client, name, Clock(options.timeout), display, options.preview).made()
 
 
 def run_fetch(options: argparse.Namespace) -> None:
     files.check_place(options.out)
     with connect(options) as client, Display() as display:
-        fetch(client, client.job(options.name), options.out, Clock(options.timeout), display)
+        job = client.job(options.name)
+        display.say_notes(job.notes)
+        fetch(client, job, options.out, Clock(options.timeout))
 
 
 def run_cancel(options: argparse.Namespace) -> None:

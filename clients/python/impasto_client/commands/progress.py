@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from impasto_client.jobs import Job, JobState
@@ -42,6 +43,11 @@ class Display:
         """Write a line; the bar goes on below it."""
         self._clear()
         self._write(f"impasto: {text}\n")
+
+    def say_notes(self, notes: Iterable[str]) -> None:
+        """Write what was done otherwise than asked for, a line for each."""
+        for note in notes:
+            self.say(f"note: {note}")
 
     def close(self) -> None:
         """Take the bar away."""

@@ -1,6 +1,7 @@
 """A photo painted in the style of any painting, by optimising its pixels (Gatys et al. 2016)."""
 
-from impasto.nn.optimize.eyes import Interrupted, perception_for
+from impasto.nn.interruptions import Interrupted
+from impasto.nn.optimize.eyes import perception_for
 from impasto.nn.optimize.results import Optimized, Progress
 from impasto.nn.optimize.run import optimize
 

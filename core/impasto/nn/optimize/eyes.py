@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from impasto.nn.perception import Perception, load_perception
 from impasto.nn.winograd import WinogradConv2d, pays
 from impasto.optimization import Optimization
-
-
-class Interrupted(Exception):
-    """Somebody asked for the optimisation to stop."""
 
 
 def perception_for(
@@ -45,24 +39,3 @@ def perception_for(
             if isinstance(convolution, nn.Conv2d) and pays(convolution):
                 perception.features[name] = WinogradConv2d(convolution)
     return perception
-
-
-@contextmanager
-def interruptible(perception: Perception, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """Within the block, let passes through the perception raise Interrupted, at the next layer of either direction."""
-
-    def look() -> None:
-        if interrupted():
-            raise Interrupted
-
-    def on_the_way(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        look()
-        if output.requires_grad:
-            output.register_hook(lambda _gradient: look())  # type: ignore[no-untyped-call]
-
-    hooks = [perception.features[name].register_forward_hook(on_the_way) for name in perception.path]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -1,4 +1,4 @@
-"""What an optimisation makes small: Gatys et al. 2016, equation 7, in relative losses, and a total variation.
+"""What an optimisation makes small: Gatys et al. 2016, equation 7, in relative losses, with colours and smoothness.
 
 The user's weights are the field's: content 1, style 1e3 (hardly) to 1e8 (nothing but), total variation 1e-4. They grew
 up with losses that are sums of squares of one network's activations. Ours are relative (`impasto.nn.losses`), so that
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.nn.losses import content_loss, gram, gram_loss, total_variation
+from impasto.nn.losses import color_loss, color_moments, content_loss, gram, gram_loss, total_variation
 from impasto.nn.perception import Perception
 from impasto.optimization import Optimization
 
@@ -22,6 +22,14 @@ STYLE_UNIT = 4e-5
 
 TV_UNIT = 5e4
 """What a weight of the total variation of 1 is."""
+
+COLOR_SHARE = 0.1
+"""Of the style's weight, for the colours' mean and covariance. Gram matrices are energies, so that a dark photo can
+please them with a few burnt highlights; with the colours given, style and content both get lower in as many steps."""
+
+RANGE_WEIGHT = 200.0
+"""Of the mean squared distance of the pixels from 0..1. What lies outside is cut off when the picture is saved, and
+highlights would be burnt out; to clamp it on the way would corrupt L-BFGS's curvature."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Objective:
         with torch.no_grad():
             self.content = {name: value.clone() for name, value in perception(photo, asked.content_layers).items()}
             self.grams = mixed_grams(perception, paintings, asked.style_layers)
+            self.colors = mixed_colors(paintings)
 
     def __call__(self, picture: Tensor) -> Evaluation:
         picture = picture.detach().requires_grad_()
@@ -68,6 +77,8 @@ class Objective:
         style = gram_loss({name: gram(features[name]) for name in self.grams}, self.grams)
         content_weight, style_weight, tv_weight = self.weights
         total = content_weight * content + style_weight * style + tv_weight * total_variation(picture)
+        total = total + COLOR_SHARE * style_weight * color_loss(picture, *self.colors)
+        total = total + RANGE_WEIGHT * (picture - picture.clamp(0, 1)).square().mean((1, 2, 3))
         (gradient,) = torch.autograd.grad(total.sum(), picture)
         # In one order, whatever the layers preferred: sums over it, and so a resumed run, depend on that to a bit.
         gradient = gradient.contiguous(memory_format=torch.channels_last)
@@ -86,3 +97,11 @@ def mixed_grams(
             for name, features in perception(painting, layers).items():
                 mixed[name] = mixed.get(name, 0) + gram(features) * (weight / whole)
     return mixed
+
+
+def mixed_colors(paintings: Sequence[tuple[Tensor, float]]) -> tuple[Tensor, Tensor]:
+    """Return the weighted means of the paintings' colour moments, as of one picture made of all: [1, 3], [1, 3, 3]."""
+    shares = torch.tensor([weight for _, weight in paintings]) / sum(weight for _, weight in paintings)
+    means, squares = zip(*(color_moments(painting) for painting, _ in paintings), strict=True)
+    shares = shares.to(means[0])
+    return (shares[:, None] * torch.cat(means)).sum(0)[None], (shares[:, None, None] * torch.cat(squares)).sum(0)[None]

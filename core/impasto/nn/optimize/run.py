@@ -14,12 +14,12 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import InvalidInput, OptimizationFailed
 from impasto.images import MIN_SIDE, Pixels
+from impasto.nn.interruptions import interruptible
 from impasto.nn.optimize import memory
 from impasto.nn.optimize.adam import RATE, Adam
 from impasto.nn.optimize.checks import check
 from impasto.nn.optimize.colors import PALETTES, Palette, prepared
 from impasto.nn.optimize.detail import enlarged
-from impasto.nn.optimize.eyes import interruptible
 from impasto.nn.optimize.lbfgs import LBFGS, NoDescent
 from impasto.nn.optimize.objective import Evaluation, Objective
 from impasto.nn.optimize.results import Optimized, Progress
@@ -77,7 +77,8 @@ def optimize(
     run.prepare(working_size or max(photo.shape[:2]), memory, Saved.read(state) if state else None)
     # TF32 leaves the picture as it is, to the eye; an algorithm that adds up in any order does not give it twice.
     repeatable = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True)
-    with interruptible(perception, interrupted or (lambda: False)), repeatable:
+    layers = [perception.features[name] for name in perception.path]
+    with interruptible(layers, interrupted or (lambda: False)), repeatable:
         while not run.painted():
             run.shrink()
     return run.finish()
