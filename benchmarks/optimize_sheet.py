@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = (
             "## Optimised pictures, beside the textbook's\n\n"
             f"{options.size} px. Of each three: the textbook's, without smoothness; ours by VGG-19; ours by the "
-            f"compact perception. The paintings are on top.\n\n![Photos in each style, three ways](pictures/{picture.name})"
+            "compact perception. The paintings are on top.\n\n"
+            f"![Photos in each style, three ways](pictures/{picture.name})"
         )
         put(options.page, "optimize-sheet", options.command, text)
     return 0
