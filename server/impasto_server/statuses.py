@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status
 
 from impasto.errors import (
     BlobMissing,
+    BlobUnreadable,
     ImageTooLarge,
     ImpastoError,
     InvalidInput,
@@ -183,7 +184,7 @@ def status_of_failure(id: str, failure: Failure) -> Status:
 def _of_the_job(id: str, failure: Failure) -> tuple[grpc.StatusCode, str, ErrorInfo, Iterable[Message]]:
     """Return what says that a job failed for a reason of its own, or for none that the caller can do anything about."""
     info = ErrorInfo(domain=DOMAIN, metadata={"kind": _cut(failure.kind, _LONGEST_NAME)})
-    if failure.kind == BlobMissing.__name__:
+    if failure.kind in (BlobMissing.__name__, BlobUnreadable.__name__):
         answer = ANSWERS[BlobMissing]
         info.reason = answer.reason
         return answer.code, failure.message, info, answer.details(BlobMissing(id, ""))

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from impasto.errors import InvalidInput
 from impasto.nn.perception import Perception, load_perception
 from impasto.nn.winograd import WinogradConv2d, pays
 from impasto.optimization import Optimization
@@ -31,7 +32,12 @@ def perception_for(
     layers = (*optimization.content_layers, *optimization.style_layers)
     if optimization.perception == "compact":
         weights = None
-    perception = load_perception(layers, weights, name=optimization.perception, pooling=optimization.pooling)
+    try:
+        perception = load_perception(layers, weights, name=optimization.perception, pooling=optimization.pooling)
+    except InvalidInput:
+        raise
+    except ValueError as error:
+        raise InvalidInput("optimization", f"{error}; leave other layers out, or give VGG-19's weights") from error
     perception = perception.to(device or torch.device("cpu")).to(memory_format=torch.channels_last)
     if device is None or device.type == "cpu":
         for name in perception.path:

@@ -323,3 +323,10 @@ def test_colours_of_pictures_that_are_painted_are_clipped_only_at_the_end() -> N
     result = painted(asked=replace(QUICK, steps=30, style_weight=1e8))
 
     assert images.decode(images.encode(result.pixels, format=images.Format.PNG)).shape == (56, 72, 3)
+
+
+def test_a_layer_that_the_perception_chosen_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IMPASTO_VGG_WEIGHTS", raising=False)
+
+    with pytest.raises(InvalidInput, match="compact has no layer 'relu3_3'; it has relu1_1"):
+        perception_for(Optimization(style_layers=("relu3_3",)))
