@@ -222,7 +222,7 @@ async def test_style_images_are_taken_while_the_engines_warm_up(tmp_path: Path) 
 
 
 def requests_in_memory() -> list[pb.StylizeRequest]:
-    return [thing for thing in gc.get_objects() if isinstance(thing, pb.StylizeRequest)]
+    return [thing for thing in gc.get_objects() if type(thing) is pb.StylizeRequest]
 
 
 def begin(served: ServedJobs) -> Any:
