@@ -73,15 +73,7 @@ def probe(name: str, weights: str, width: str, height: str, budget: str) -> None
     eye = perception_for(asked, Path(weights) if weights else None)
     size = int(width), int(height)
     photo = images.resize(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8), *size)
-    sizes: list[tuple[int, int]] = []
-    done = optimize(
-        photo,
-        [(photo, 1.0)],
-        replace(asked, steps=13),
-        perception=eye,
-        memory=int(budget) or None,
-        on_progress=lambda at: sizes.append(at.size),
-    )
+    done = optimize(photo, [(photo, 1.0)], asked, perception=eye, memory=int(budget) or None)
     pixels = done.working_size[0] * done.working_size[1]
     # getrusage would count the process that this one was forked from.
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())

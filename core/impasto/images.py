@@ -27,6 +27,9 @@ Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 """[N, 3, H, W], RGB in 0..1."""
 
+Size = tuple[int, int]
+"""Width and height, px."""
+
 MIN_SIDE = 16  # px; a transformer reflects its borders at a quarter of the size, and needs 4 px there
 MAX_PIXELS = 50_000_000
 MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one passes over the whole picture again

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from impasto.images import Format, Limits, Pixels, decode, encode, resize
+from impasto.images import Format, Limits, Pixels, Size, decode, encode, resize
 from impasto_server.admission import Admission
 from impasto_server.codec import Codec
 from impasto_server.engines import Engines
 from impasto_server.library import Brush
 from impasto_server.order import Order, TrainedOrder
-from impasto_server.sizes import Size, output_size, working_size
+from impasto_server.sizes import output_size, working_size
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from impasto.errors import ImageTooLarge, InvalidInput
-from impasto.images import MIN_SIDE, Format, fit
+from impasto.images import MIN_SIDE, Format, Size, fit
 from impasto_server.order import OutputSize
-
-Size = tuple[int, int]
 
 
 def working_size(photo: Size, asked: int | None, default: int) -> Size:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from impasto.images import Pixels
-from impasto.jobs.records import Size
+from impasto.images import Pixels, Size
 from impasto.optimization import Optimization
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impasto.errors import CheckpointError
-from impasto.images import Pixels
-from impasto.jobs.records import Size
+from impasto.images import Pixels, Size
 from impasto.optimization import Optimization
 from impasto_worker.painting import Order, Painted, Picture, Stopped
 

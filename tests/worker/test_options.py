@@ -10,7 +10,7 @@ import pytest
 
 from impasto_worker.options import Options, load
 
-STORE = ("--database", "sqlite:////tmp/jobs.sqlite", "--blobs", "/tmp/blobs")
+STORE = ("--database", "sqlite:///jobs.sqlite", "--blobs", "blobs")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, **environment: str) -> str:

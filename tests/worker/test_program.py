@@ -118,14 +118,14 @@ def test_a_worker_that_waits_for_the_store_can_be_stopped(tmp_path: Path) -> Non
         ((), 2, "required: --database, --blobs"),
         (("--database", "mongodb://host/db", "--blobs", "b"), 1, "'mongodb' is not supported"),
         (("--database", "no url", "--blobs", "b"), 1, "database: is no URL"),
-        (("--database", "sqlite:////tmp/x.sqlite", "--blobs", "what://b"), 1, "blobs: fsspec does not know"),
+        (("--database", "sqlite:///FOLDER/x.sqlite", "--blobs", "what://b"), 1, "blobs: fsspec does not know"),
     ],
     ids=["nothing", "another database", "no URL", "no blob store"],
 )
 def test_what_can_never_work_ends_the_start_with_one_line(
     tmp_path: Path, options: tuple[str, ...], status: int, said: str
 ) -> None:
-    options = tuple(option.replace("/tmp", str(tmp_path)) for option in options)
+    options = tuple(option.replace("FOLDER", str(tmp_path)) for option in options)
     with worker(tmp_path, *options) as process:
         assert process.process.wait(60) == status
         text = process.log.read_text()

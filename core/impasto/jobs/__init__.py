@@ -13,7 +13,7 @@ What goes wrong is in `impasto.errors`: JobError and its kinds, and StoreUnavail
 """
 
 from impasto.jobs.claims import MAX_ATTEMPTS, Claim
-from impasto.jobs.records import ANONYMOUS, Commission, Failure, Job, Progress, Result, Size, State
+from impasto.jobs.records import ANONYMOUS, Commission, Failure, Job, Progress, Result, State
 from impasto.jobs.store import KEEP_SECONDS, LEASE_SECONDS, QUEUE_LIMIT, Jobs
 
 __all__ = [
@@ -29,6 +29,5 @@ __all__ = [
     "Jobs",
     "Progress",
     "Result",
-    "Size",
     "State",
 ]

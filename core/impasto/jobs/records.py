@@ -8,14 +8,11 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from impasto.images import DEFAULT_QUALITY, Format
+from impasto.images import DEFAULT_QUALITY, Format, Size
 from impasto.optimization import Optimization
 
 ANONYMOUS = "anonymous"
 """The owner of jobs where callers are not told apart."""
-
-Size = tuple[int, int]
-"""Width and height, px."""
 
 
 class State(Enum):

@@ -66,7 +66,7 @@ class Objective:
         self.layers = (*asked.content_layers, *asked.style_layers)
         self.weights = asked.content_weight, asked.style_weight * STYLE_UNIT, asked.tv_weight * TV_UNIT
         with torch.no_grad():
-            self.content = {name: value.clone() for name, value in perception(photo, asked.content_layers).items()}
+            self.content = perception(photo, asked.content_layers)
             self.grams = mixed_grams(perception, paintings, asked.style_layers)
             self.colors = mixed_colors(paintings)
 

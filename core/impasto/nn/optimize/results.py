@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from impasto.images import Pixels
-from impasto.nn.optimize.scales import Size
+from impasto.images import Pixels, Size
 
 
 @dataclass(frozen=True)

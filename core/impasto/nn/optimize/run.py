@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto import images
 from impasto.errors import InvalidInput, OptimizationFailed
-from impasto.images import MIN_SIDE, Pixels
+from impasto.images import MIN_SIDE, Pixels, Size
 from impasto.nn.interruptions import interruptible
 from impasto.nn.optimize import memory
 from impasto.nn.optimize.adam import RATE, Adam
@@ -24,7 +24,7 @@ from impasto.nn.optimize.lbfgs import LBFGS, NoDescent
 from impasto.nn.optimize.objective import Evaluation, Objective
 from impasto.nn.optimize.results import Optimized, Progress
 from impasto.nn.optimize.saved import Saved
-from impasto.nn.optimize.scales import Scale, Size, scales
+from impasto.nn.optimize.scales import Scale, scales
 from impasto.nn.perception import Perception
 from impasto.optimization import Optimization
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.images import MIN_SIDE, fit
-
-Size = tuple[int, int]
-"""Width and height, px."""
+from impasto.images import MIN_SIDE, Size, fit
 
 _SHORTEST = 96  # px, of the shorter side at the coarsest scale: fewer show the deepest layer too little
 _FINEST_SHARE = 0.4  # of the steps, where there are several scales
