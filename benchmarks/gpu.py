@@ -87,7 +87,7 @@ def optimizer_table(weights: Path | None) -> str:
     rng = np.random.default_rng(0)
     pictures = [resize(rng.integers(0, 256, (48, 48, 3)).astype(np.uint8), 1024, 1024) for _ in range(2)]
     rows = []
-    for name in ("vgg19", "compact") if weights else ("compact",):
+    for name in ("vgg19", "lowrank") if weights else ("lowrank",):
         asked = Optimization(perception=name, steps=steps)
         eye = perception_for(asked, weights if name == "vgg19" else None, device=device)
         for size in SIZES:

@@ -3,7 +3,7 @@
     python -m benchmarks.optimize --photos a.jpg b.jpg --paintings c.jpg d.jpg --vgg-weights vgg19.safetensors
 
 For each size and pair, in one run: the textbook (`benchmarks.gatys`), and `impasto.nn.optimize` by VGG-19 and by the
-compact perception. The textbook's objective after 300 evaluations is 1.00; a row tells when a way was within so many
+two perceptions that ship. The textbook's objective after 300 evaluations is 1.00; a row tells when a way was within so many
 times of it. Judging is not counted in the time.
 """
 
@@ -23,12 +23,14 @@ import torch
 from benchmarks.gatys import EVALUATIONS, Judge, Moment, Pair, add_pictures, plain_vgg, read_pairs, tensor, textbook
 from benchmarks.pages import put
 from impasto import images
+from impasto.backbones import BACKBONES
 from impasto.machine import machine, table
 from impasto.nn.optimize import Progress, memory, optimize, perception_for
 from impasto.optimization import Optimization
 
 WITHIN = (2.0, 1.5, 1.25, 1.1, 1.05, 1.0)  # times the textbook's last objective
 _JUDGE_EVERY = 5  # pictures
+_TEXTBOOK = "textbook, VGG-19"
 _PROBE = "import sys; from benchmarks.optimize import probe; probe(*sys.argv[1:])"
 _PROBED = (256, 512, 768, 1024)  # px, a square's side
 _LARGE = (4000, 3000)  # px
@@ -83,14 +85,15 @@ def probe(name: str, weights: str, width: str, height: str, budget: str) -> None
 
 def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
     asked = Optimization(steps=options.steps, tv_weight=0.0)
-    ways: dict[str, list[Way]] = {"textbook, VGG-19": [], "Impasto, VGG-19": [], "Impasto, compact": []}
+    ways: dict[str, list[Way]] = {_TEXTBOOK: [], **{f"Impasto, {name}": [] for name in BACKBONES}}
     vgg = plain_vgg(asked, options.vgg_weights)
     for pair in pairs:
         judge = Judge(vgg, pair, asked)
         moments = list(textbook(judge, pair.photo))
         goal = judge(moments[EVALUATIONS - 1].picture)
-        ways["textbook, VGG-19"].append(_judged(moments[:EVALUATIONS], judge, goal))
-        for name, label in (("vgg19", "Impasto, VGG-19"), ("compact", "Impasto, compact")):
+        ways[_TEXTBOOK].append(_judged(moments[:EVALUATIONS], judge, goal))
+        for name in BACKBONES:
+            label = f"Impasto, {name}"
             ways[label].append(_judged(_optimized(pair, replace(asked, perception=name), options), judge, goal))
             print(f"{pair.name}, {label}: {ways[label][-1]}", file=sys.stderr, flush=True)
     header = [
@@ -102,18 +105,24 @@ def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
         "to 1.1x",
         "to 1x",
     ]
-    return table(header, [_row(label, found, ways["textbook, VGG-19"]) for label, found in ways.items()])
+    return table(header, [_row(label, found, ways[_TEXTBOOK]) for label, found in ways.items()])
 
 
 def _optimized(pair: Pair, asked: Optimization, options: argparse.Namespace) -> list[Moment]:
-    """Return what there is at each step at the full size; loading weights is not counted, looking at targets is."""
+    """Return what there is at each step at the full size.
+
+    Loading weights and taking the pictures down is not counted, looking at targets is.
+    """
     eye = perception_for(asked, options.vgg_weights if asked.perception == "vgg19" else None)
     moments: list[Moment] = []
     begun = time.perf_counter()
 
     def on_progress(at: Progress) -> None:
+        nonlocal begun
+        now = time.perf_counter()
         if at.size == (pair.photo.shape[1], pair.photo.shape[0]):
-            moments.append(Moment(time.perf_counter() - begun, tensor(at.picture())))
+            moments.append(Moment(now - begun, tensor(at.picture())))
+        begun += time.perf_counter() - now
 
     optimize(pair.photo, [(pair.painting, 1.0)], asked, perception=eye, on_progress=on_progress)
     return moments
@@ -149,7 +158,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 def _memory(weights: Path | None) -> str:
     rows = []
-    for name in ("vgg19", "compact"):
+    for name in BACKBONES:
         rows += [[name, *_probed(name, weights, (side, side), 0)] for side in _PROBED]
         rows.append([f"{name}, {_ALLOWED >> 30} GiB allowed", *_probed(name, weights, _LARGE, _ALLOWED)])
     return table(["perception", "photo", "painted at", "megapixels", "estimate, MiB", "peak, MiB"], rows)

@@ -3,7 +3,8 @@
     python -m benchmarks.optimize_sheet --photos a.jpg b.jpg --paintings c.jpg d.jpg --vgg-weights vgg19.safetensors
 
 A row is a photo; each painting has three columns: the textbook's 300 evaluations of VGG-19 (`benchmarks.gatys`), and
-our default by VGG-19 and by the compact perception. What was painted is kept in --folder; a second call goes on there.
+our default by VGG-19 and by the perception of low rank, which ships. What was painted is kept in --folder; a second
+call goes on there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from impasto.nn.perception import Perception
 from impasto.optimization import Optimization
 from impasto.sheets import contact_sheet, small_jpeg
 
-WAYS = ("textbook", "vgg19", "compact")
+WAYS = ("textbook", "vgg19", "lowrank")
 _SHEET_BYTES = 450_000
 _CELL = 128  # px
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = (
             "## Optimised pictures, beside the textbook's\n\n"
             f"{options.size} px. Of each three: the textbook's, without smoothness; ours by VGG-19; ours by the "
-            "compact perception. The paintings are on top.\n\n"
+            "perception of low rank, which ships. The paintings are on top.\n\n"
             f"![Photos in each style, three ways](pictures/{picture.name})"
         )
         put(options.page, "optimize-sheet", options.command, text)

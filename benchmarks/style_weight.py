@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows, sheet = [], []
     for size in options.sizes:
         pairs = read_pairs(options.photos, options.paintings, size)
-        for name in ("vgg19", "vgg19, activations / 50", "compact"):
+        for name in ("vgg19", "vgg19, activations / 50", "lowrank", "compact"):
             found = [_painted(pair, name, options) for pair in pairs]
             rows.append([f"{name}, {size} px", *_fractions(pairs, found, eye)])
             print(rows[-1], file=sys.stderr, flush=True)
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         picture = options.page.parent / "pictures" / "style-weight.jpg"
         labels = ["photo", *header[1:]]
         picture.write_bytes(small_jpeg(contact_sheet(sheet, labels, cell=200), _SHEET_BYTES))
-        text += f"\n\n![Photos at each style weight, by VGG-19 and by the compact perception](pictures/{picture.name})"
+        text += (
+            f"\n\n![Photos at each style weight, by VGG-19 and by the perceptions that ship](pictures/{picture.name})"
+        )
         put(options.page, "style-weight", options.command, text)
     return 0
 

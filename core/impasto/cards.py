@@ -12,7 +12,11 @@ from typing import Any
 from impasto.errors import InvalidInput
 
 _KNOWN = {"title", "artist", "year", "source"}
-_PERCEPTIONS = {"vgg19": "VGG-19", "compact": "Impasto's compact one, distilled from VGG-19"}
+_PERCEPTIONS = {
+    "vgg19": "VGG-19",
+    "lowrank": "Impasto's VGG-19 of low rank",
+    "compact": "Impasto's compact one, distilled from VGG-19",
+}
 
 
 @dataclass(frozen=True)

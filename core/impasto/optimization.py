@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from impasto.backbones import COMPACT, CONTENT_LAYERS, PERCEPTIONS, STYLE_LAYERS, VGG19
+from impasto.backbones import BACKBONES, CONTENT_LAYERS, PERCEPTIONS, STYLE_LAYERS, VGG19
 from impasto.errors import InvalidInput
 
 OPTIMIZERS = ("auto", "lbfgs", "adam")
@@ -58,7 +58,9 @@ class Optimization:
         "painting that has taken on the photo's palette (histogram)",
         COLORS,
     )
-    perception: str = _choice("auto", "what looks at the pictures; auto is VGG-19 where the worker has it", PERCEPTIONS)
+    perception: str = _choice(
+        "auto", "what looks at the pictures; auto is vgg19 where the worker has its weights, else lowrank", PERCEPTIONS
+    )
     seed: int = _number(0, "seeds the noise", 0, 2**31 - 1)
 
     def __post_init__(self) -> None:
@@ -68,9 +70,9 @@ class Optimization:
             raise InvalidInput(
                 "optimization.style_weight", "content and style both weigh 0, so nothing is asked for; raise one"
             )
-        if self.perception == COMPACT.name:
+        if self.perception in BACKBONES:
             for name in ("content_layers", "style_layers"):
-                _check_layers(f"optimization.{name}", getattr(self, name), COMPACT.exits)
+                _check_layers(f"optimization.{name}", getattr(self, name), BACKBONES[self.perception].exits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, fit for JSON."""

@@ -177,7 +177,8 @@ class Config(BaseSettings):
         None, description="memory that one picture may take in such a worker, such as 4GB; half of what is left if none"
     )
     vgg_weights: Path | None = Field(
-        None, description="VGG-19 as safetensors, for such workers; without it they paint with the compact perception"
+        None,
+        description="VGG-19 as safetensors, for such workers; without it they paint with the perception of low rank",
     )
     job_queue_limit: int = Field(
         QUEUE_LIMIT, ge=1, description="jobs that may wait; more are refused with RESOURCE_EXHAUSTED"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from impasto.backbones import COMPACT, VGG19, Backbone
+from impasto.backbones import LOWRANK, VGG19, Backbone
 from impasto.bundle import STARTER, load_bundle
 from impasto.errors import InvalidInput, WeightsNotFound
 from impasto.logs import Log
 from impasto.nn.nearest import NearestStyle
-from impasto.nn.optimize import Interrupted, optimize, perception_for
+from impasto.nn.optimize import Interrupted, backbone_for, optimize, perception_for
 from impasto.nn.perception import WEIGHTS_VARIABLE, Perception
 from impasto.optimization import Optimization
 from impasto_worker.painting import Order, Painted, Picture, Stopped
@@ -97,23 +97,13 @@ class Optimizer:
         return self._perceptions[eyes]
 
     def _backbone(self, optimization: Optimization) -> Backbone:
-        """Return what a job is to be painted by, or say why it cannot be."""
-        name = optimization.perception
-        if name == VGG19.name and self._weights is None:
+        """Return what a job is to be painted by, or say why it cannot be; nothing is downloaded for it."""
+        if optimization.perception == VGG19.name and self._weights is None:
             raise WeightsNotFound(
-                f"the perception {name} was asked for, but this worker has no weights of it; ask for {COMPACT.name} or "
-                f"auto, or have the worker started with --vgg-weights or {WEIGHTS_VARIABLE}"
+                f"the perception {VGG19.name} was asked for, but this worker has no weights of it; ask for "
+                f"{LOWRANK.name} or auto, or have the worker started with --vgg-weights or {WEIGHTS_VARIABLE}"
             )
-        backbone = VGG19 if self._weights and name != COMPACT.name else COMPACT
-        for field in ("content_layers", "style_layers"):
-            for layer in getattr(optimization, field):
-                if layer not in backbone.exits:
-                    raise InvalidInput(
-                        f"optimization.{field}",
-                        f"{layer!r} is no layer of the {backbone.name} perception, by which this worker paints unless "
-                        f"it is given weights of {VGG19.name}; give some of {', '.join(backbone.exits)}",
-                    )
-        return backbone
+        return backbone_for(optimization, self._weights)
 
     def _allowed(self, order: Order) -> int | None:
         """Return the bytes that an order may take; None to go on as it was begun.

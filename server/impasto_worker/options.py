@@ -133,7 +133,7 @@ class Options:
             Path,
             "FILE",
             "VGG-19 as safetensors, by torchvision's names. With it jobs are painted by VGG-19 unless they ask for "
-            "the compact perception; without it by that one, and jobs that ask for VGG-19 fail",
+            "another perception; without it by the one of low rank, and jobs that ask for VGG-19 fail",
         ),
     )
     checkpoint_seconds: float = field(

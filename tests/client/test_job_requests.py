@@ -96,6 +96,7 @@ def test_an_optimization_is_sent_whole() -> None:
         ("color", "histogram", pb.Optimization.HISTOGRAM),
         ("perception", "vgg19", pb.Optimization.VGG19),
         ("perception", "compact", pb.Optimization.COMPACT),
+        ("perception", "lowrank", pb.Optimization.LOWRANK),
     ],
 )
 def test_choices_go_by_name(name: str, choice: str, number: int) -> None:

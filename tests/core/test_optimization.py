@@ -51,7 +51,7 @@ def test_everything_that_was_asked_for_survives_json() -> None:
         ("start", "nowhere", "give photo, noise, fast"),
         ("pooling", "median", "give max, average"),
         ("color", "blue", "give painting, luminance, histogram"),
-        ("perception", "vgg16", "give auto, vgg19, compact"),
+        ("perception", "vgg16", "give auto, vgg19, lowrank, compact"),
         ("content_layers", ("conv9",), "'conv9' is no layer; give some of relu1_1"),
         ("style_layers", (), "is empty; give at least one of relu1_1"),
         ("style_layers", ("relu1_1", "relu1_1"), "has a layer twice"),

@@ -56,7 +56,7 @@ def optimization(**values: Any) -> dict[str, pb.Optimization]:
         (optimization(start=9), "optimization.start", "PHOTO, NOISE, FAST"),
         (optimization(pooling=-1), "optimization.pooling", "MAX, AVERAGE"),
         (optimization(color=44), "optimization.color", "PAINTING, LUMINANCE, HISTOGRAM"),
-        (optimization(perception=3), "optimization.perception", "VGG19, COMPACT"),
+        (optimization(perception=4), "optimization.perception", "VGG19, COMPACT, LOWRANK"),
         (optimization(content_layers=["conv9"]), "optimization.content_layers", "relu4_2"),
         (optimization(style_layers=["relu1_1", "relu1_1"]), "optimization.style_layers", "twice"),
         (optimization(style_weight=math.nan), "optimization.style_weight", "out of range"),

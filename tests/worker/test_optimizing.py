@@ -72,26 +72,26 @@ def test_told_to_stop_it_stops() -> None:
         painted(optimizer(), order(steps=10_000), interrupted=lambda: True)
 
 
-def test_vgg19_is_used_where_its_weights_are_and_the_compact_one_where_they_are_not(random_vgg: Path) -> None:
-    asked = {name: order(perception=name, steps=1) for name in ("auto", "vgg19", "compact")}
+def test_vgg19_is_used_where_its_weights_are_and_the_one_of_low_rank_where_they_are_not(random_vgg: Path) -> None:
+    asked = {name: order(perception=name, steps=1) for name in ("auto", "vgg19", "lowrank", "compact")}
     bare, rich = optimizer(), optimizer(weights=random_vgg)
     pictures = {name: painted(rich, each).pixels for name, each in asked.items()}
     np.testing.assert_array_equal(pictures["auto"], pictures["vgg19"])
-    np.testing.assert_array_equal(pictures["compact"], painted(bare, asked["auto"]).pixels)
-    assert np.any(pictures["auto"] != pictures["compact"])
+    np.testing.assert_array_equal(pictures["lowrank"], painted(bare, asked["auto"]).pixels)
+    assert len({pictures[name].tobytes() for name in pictures}) == 3
 
 
 def test_vgg19_without_weights_is_refused_with_what_to_do() -> None:
     with pytest.raises(
-        WeightsNotFound, match=r"ask for compact or auto, or have the worker started with --vgg-weights"
+        WeightsNotFound, match=r"ask for lowrank or auto, or have the worker started with --vgg-weights"
     ):
         painted(optimizer(), order(perception="vgg19"))
 
 
 @pytest.mark.parametrize("field", ["content_layers", "style_layers"])
-def test_a_layer_that_the_compact_perception_lacks_is_named(field: str) -> None:
-    with pytest.raises(InvalidInput, match="'relu3_4' is no layer of the compact perception") as error:
-        painted(optimizer(), order(**{field: ("relu3_4",)}))
+def test_a_layer_that_the_perception_of_low_rank_lacks_is_named(field: str) -> None:
+    with pytest.raises(InvalidInput, match="'relu5_2' is no layer of the lowrank perception") as error:
+        painted(optimizer(), order(**{field: ("relu5_2",)}))
     assert error.value.field == f"optimization.{field}"
 
 

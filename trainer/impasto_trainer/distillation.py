@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.backbones import COMPACT, VGG19
+from impasto.backbones import COMPACT, LOWRANK, VGG19, Backbone
 from impasto.nn.losses import gram, relative_error
 from impasto.nn.perception import Perception
 from impasto.nn.precision import mixed_precision
 
+EXITS = COMPACT.exits
 # Which of VGG-19's layers each layer of the compact perception stands for: the last of a block for the last.
 TWINS = {name: name for name in COMPACT.channels} | {"relu3_3": "relu3_4", "relu4_3": "relu4_4"}
 
-
-_RATE = 0.01  # of each weight's root mean square, a step
+_RATES = {COMPACT.name: 0.01, LOWRANK.name: 0.003}  # of each weight's root mean square, a step
 _WARMUP = 50  # steps
 _DECAYS = (0.9, 0.99)  # of Adam's two moments
 
@@ -49,26 +49,28 @@ class Lesson:
 
 
 class Student(nn.Module):
-    """A compact perception and the linear maps from its exits to VGG-19's features."""
+    """A perception that learns, and where it is measured the linear maps from its exits to VGG-19's features."""
 
-    def __init__(self, teacher: Perception) -> None:
+    def __init__(self, teacher: Perception, backbone: Backbone) -> None:
         super().__init__()
         self.teacher = teacher
-        self.compact = Perception(COMPACT.exits, COMPACT)
-        self.compact.features.requires_grad_(True)
+        self.network = Perception(EXITS, backbone)
+        self.network.features.requires_grad_(True)
         self.maps = nn.ModuleDict(
             {
-                name: nn.Conv2d(COMPACT.channels[name], VGG19.channels[TWINS[name]], 1, bias=False)
-                for name in COMPACT.exits
+                name: nn.Conv2d(backbone.channels[name], VGG19.channels[TWINS[name]], 1, bias=False)
+                if backbone.measured
+                else nn.Identity()
+                for name in EXITS
             }
         )
-        for metric in self.compact.metrics.parameters():
+        for metric in self.network.metrics.parameters():
             nn.init.dirac_(metric)
 
     @torch.no_grad()
     def lesson(self, image: Tensor) -> Lesson:
         """Return what the teacher has to say of pictures [N, 3, H, W]."""
-        truth = self.teacher(image, COMPACT.exits)
+        truth = self.teacher(image, EXITS)
         return Lesson(
             image,
             features={name: value.bfloat16() for name, value in truth.items()},
@@ -78,10 +80,10 @@ class Student(nn.Module):
 
     def errors(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
         """Return the relative errors of features and of Gram matrices: [exits] each, means over the batch."""
-        found = self.compact(lesson.image)
+        found = self.network(lesson.image)
         features, grams = [], []
-        for name in COMPACT.exits:
-            mapped = _convolution(self.maps, name)(found[name])
+        for name in EXITS:
+            mapped = self.maps[name](found[name])
             missed = (mapped - lesson.features[name]).float().square().flatten(1).sum(1)
             features.append((missed / lesson.energy[name]).mean())
             grams.append(relative_error(gram(mapped), lesson.grams[name]).mean())
@@ -89,13 +91,13 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def finished(self) -> Perception:
-        """Return the compact perception with each map M = QR folded to its R (see `Perception`)."""
-        compact = Perception(COMPACT.exits, COMPACT)
-        compact.features.load_state_dict(self.compact.features.state_dict())
-        for name in COMPACT.exits:
+        """Return the perception that has learnt, with each map M = QR folded to its R (see `Perception`)."""
+        finished = Perception(EXITS, self.network.backbone)
+        finished.features.load_state_dict(self.network.features.state_dict())
+        for name in finished.metrics:
             _, upper = torch.linalg.qr(_convolution(self.maps, name).weight[:, :, 0, 0].double())
-            _convolution(compact.metrics, name).weight.copy_(upper[:, :, None, None])
-        return compact
+            _convolution(finished.metrics, name).weight.copy_(upper[:, :, None, None])
+        return finished
 
 
 def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable[[int, Tensor, Tensor], None]) -> None:
@@ -112,12 +114,13 @@ def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable
     """
     weights = [weight for weight in student.parameters() if weight.requires_grad]
     groups = [{"params": [weight], "size": weight.detach().square().mean().sqrt().item()} for weight in weights]
-    optimizer = torch.optim.Adam(groups, lr=_RATE, betas=_DECAYS, eps=1e-20)
+    rate = _RATES[student.network.name]
+    optimizer = torch.optim.Adam(groups, lr=rate, betas=_DECAYS, eps=1e-20)
     for step in range(steps):
         epoch, place = divmod(step, len(lessons))
         lesson = lessons[np.random.default_rng(epoch).permutation(len(lessons))[place]]
         for group in optimizer.param_groups:
-            group["lr"] = group["size"] * _rate(step, steps)
+            group["lr"] = group["size"] * rate * _course(step, steps)
         with mixed_precision(lesson.image.device):
             features, grams = student.errors(lesson)
         optimizer.zero_grad(set_to_none=True)
@@ -126,9 +129,9 @@ def learn(student: Student, lessons: list[Lesson], steps: int, on_step: Callable
         on_step(step + 1, features.detach(), grams.detach())
 
 
-def _rate(step: int, steps: int) -> float:
+def _course(step: int, steps: int) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return _RATE * min(1.0, (step + 1) / _WARMUP) * (0.02 + 0.98 * cosine)
+    return min(1.0, (step + 1) / _WARMUP) * (0.02 + 0.98 * cosine)
 
 
 def spoil(image: Tensor, seed: int) -> Tensor:
@@ -164,7 +167,7 @@ def prune(student: Student, batches: Iterable[Tensor]) -> None:
         moment = moments[TWINS[name]]
         kept = _columns(moment[:-1, :-1], channels)
         wide = _convolution(student.teacher.features, TWINS[name])
-        narrow = _convolution(student.compact.features, name)
+        narrow = _convolution(student.network.features, name)
         assert wide.bias is not None
         assert narrow.bias is not None
         weight, bias = wide.weight[kept], wide.bias[kept]

@@ -27,6 +27,7 @@ _CHOICES: Mapping[str, Mapping[str, int]] = {
     "perception": {
         "auto": pb.Optimization.PERCEPTION_UNSPECIFIED,
         "vgg19": pb.Optimization.VGG19,
+        "lowrank": pb.Optimization.LOWRANK,
         "compact": pb.Optimization.COMPACT,
     },
 }

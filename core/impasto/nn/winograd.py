@@ -57,11 +57,15 @@ def pays(convolution: nn.Conv2d) -> bool:
 
 
 class WinogradConv2d(nn.Module):
-    """A frozen 3 x 3 convolution of stride 1 and padding 1, differentiable by its input."""
+    """A frozen 3 x 3 convolution of stride 1 and padding 1, differentiable by its input.
+
+    Under autocast to bfloat16, in which the transforms would drown, it is done the direct way.
+    """
 
     forwards: Tensor
     backwards: Tensor
     bias: Tensor
+    direct: Tensor
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
@@ -71,8 +75,11 @@ class WinogradConv2d(nn.Module):
         # The gradient of a convolution is one with the filters turned round, from its outputs to its inputs.
         self.register_buffer("backwards", _transformed(weight.flip(2, 3).transpose(0, 1)), persistent=False)
         self.register_buffer("bias", convolution.bias.detach().clone(), persistent=False)
+        self.register_buffer("direct", weight.bfloat16(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            return F.conv2d(x, self.direct, self.bias, padding=1)
         result: Tensor = _Filtered.apply(x, self.forwards, self.backwards, self.bias)
         return result
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +13,7 @@ from torchvision.models import VGG19_Weights, vgg19
 from impasto import images
 from impasto.backbones import STYLE_LAYERS
 from impasto.errors import InvalidInput, WeightsNotFound
-from impasto.nn.losses import gram, style_loss
+from impasto.nn.losses import gram, relative_error, style_loss
 from impasto.nn.perception import IMAGENET_MEAN, IMAGENET_STD, load_perception
 
 # Where torchvision's `vgg19().features` has these layers.
@@ -75,9 +76,11 @@ def test_without_weights_of_vgg_the_compact_one_looks(monkeypatch: pytest.Monkey
     assert load_perception(["relu1_1"]).name == "compact"
 
 
-@pytest.mark.parametrize(("name", "given"), [("vgg16", "no.safetensors"), ("compact", "vgg.safetensors")])
+@pytest.mark.parametrize(
+    ("name", "given"), [("vgg16", "no.safetensors"), ("compact", "vgg.safetensors"), ("lowrank", "vgg.safetensors")]
+)
 def test_a_perception_that_makes_no_sense_is_refused(name: str, given: str) -> None:
-    with pytest.raises(InvalidInput, match=r"vgg16.*vgg19|VGG-19.*compact"):
+    with pytest.raises(InvalidInput, match=r"vgg16.*vgg19|VGG-19.*(compact|lowrank)"):
         load_perception(["relu1_1"], Path(given), name=name)
 
 
@@ -95,6 +98,21 @@ def test_the_compact_perception_sees_nearly_what_vgg_sees(data: Path) -> None:
         distances[perception.name] = [style_loss(first, {layer: targets[layer]}).item() for layer in STYLE_LAYERS]
     near = [own / real for own, real in zip(distances["compact"], distances["vgg19"], strict=True)]
     assert near[:4] == pytest.approx([1] * 4, rel=0.5)
+
+
+@pytest.mark.data
+@torch.no_grad()
+def test_the_perception_of_low_rank_has_the_features_of_vgg(data: Path) -> None:
+    vgg = load_perception(TORCHVISION, data / "weights" / "vgg19_features_fp16.safetensors")
+    lowrank = load_perception(TORCHVISION, name="lowrank")
+    errors = []
+    for name in ("kodak_009.jpg", "kodak_014.jpg"):
+        photo = images.resize(images.decode((data / "photos_large" / name).read_bytes()), 256, 192)
+        picture = torch.from_numpy(images.to_planes(photo))
+        truth, found = vgg(picture), lowrank(picture)
+        errors.append([relative_error(found[layer], truth[layer]).item() for layer in TORCHVISION])
+    assert np.mean(errors, axis=0)[:5].max() < 0.1
+    assert np.mean(errors, axis=0)[5] < 0.25
 
 
 def test_an_unknown_layer_is_refused(random_vgg: Path) -> None:

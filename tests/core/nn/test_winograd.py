@@ -30,3 +30,15 @@ def test_it_pays_for_wide_3_by_3_convolutions_in_fp32_alone() -> None:
     assert not pays(nn.Conv2d(64, 256, 3, padding=1))
     assert not pays(nn.Conv2d(256, 256, 1))
     assert not pays(nn.Conv2d(256, 256, 3, padding=1).bfloat16())
+
+
+def test_under_autocast_it_is_the_direct_convolution_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    direct = nn.Conv2d(24, 40, 3, padding=1).requires_grad_(False)
+    x = torch.rand(1, 24, 16, 20)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        got = WinogradConv2d(direct)(x)
+
+    assert got.dtype == torch.bfloat16
+    assert torch.allclose(got.float(), direct(x), atol=0.02)

@@ -20,9 +20,11 @@ class Adam:
     Attributes:
         picture: [1, 3, H, W], where it has come to.
         here: the objective a step before.
+        trials: of a step; there is no line search.
     """
 
     name = "adam"
+    trials = 1
 
     _before: Tensor
     _pixels: Tensor

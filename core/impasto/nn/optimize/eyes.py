@@ -7,10 +7,32 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from impasto.backbones import BACKBONES, LOWRANK, VGG19, Backbone
 from impasto.errors import InvalidInput
-from impasto.nn.perception import Perception, load_perception
+from impasto.nn.perception import Perception, load_perception, named_weights
 from impasto.nn.winograd import WinogradConv2d, pays
 from impasto.optimization import Optimization
+
+
+def backbone_for(optimization: Optimization, weights: Path | None = None) -> Backbone:
+    """Return what an optimisation looks through: for `auto`, VGG-19 where a file with its weights is named.
+
+    Raises:
+        InvalidInput: it lacks a layer that is asked for.
+    """
+    name = optimization.perception
+    if name == "auto":
+        name = VGG19.name if named_weights(weights) else LOWRANK.name
+    backbone = BACKBONES[name]
+    for field in ("content_layers", "style_layers"):
+        for layer in getattr(optimization, field):
+            if layer not in backbone.exits:
+                raise InvalidInput(
+                    f"optimization.{field}",
+                    f"{layer!r} is no layer of the {name} perception, which looks here unless weights of {VGG19.name} "
+                    f"are given; give some of {', '.join(backbone.exits)}",
+                )
+    return backbone
 
 
 def perception_for(
@@ -26,22 +48,18 @@ def perception_for(
         device: the CPU by default.
 
     Raises:
-        InvalidInput: the perception that `auto` has chosen lacks a layer.
+        InvalidInput: see `backbone_for`.
         WeightsNotFound, MissingDependency: see `load_perception`.
     """
     layers = (*optimization.content_layers, *optimization.style_layers)
-    if optimization.perception == "compact":
+    name = backbone_for(optimization, weights).name
+    if name != VGG19.name:
         weights = None
-    try:
-        perception = load_perception(layers, weights, name=optimization.perception, pooling=optimization.pooling)
-    except InvalidInput:
-        raise
-    except ValueError as error:
-        raise InvalidInput("optimization", f"{error}; leave other layers out, or give VGG-19's weights") from error
+    perception = load_perception(layers, weights, name=name, pooling=optimization.pooling)
     perception = perception.to(device or torch.device("cpu")).to(memory_format=torch.channels_last)
     if device is None or device.type == "cpu":
-        for name in perception.path:
-            convolution = perception.features[name]
+        for layer in perception.path:
+            convolution = perception.features[layer]
             if isinstance(convolution, nn.Conv2d) and pays(convolution):
-                perception.features[name] = WinogradConv2d(convolution)
+                perception.features[layer] = WinogradConv2d(convolution)
     return perception

@@ -1,8 +1,8 @@
 """L-BFGS on the pixels of one picture (Nocedal & Wright 2006, algorithms 7.4 and 7.5).
 
-Departures: the two-loop recursion's initial matrix is a multiple of a pyramid, not of the identity; the line search
-only backtracks (Armijo, with a parabola's minimum as the next trial), since a whole step is taken nearly always and
-each trial costs a pass through the perception; a pair of no positive curvature is left out. The picture is never
+Departures: the two-loop recursion's initial matrix is a multiple of a `Preconditioner`, not of the identity; the line
+search only backtracks (Armijo, with a parabola's minimum as the next trial), since a whole step is taken nearly always
+and each trial costs a pass through the perception; a pair of no positive curvature is left out. The picture is never
 clamped on the way, which would corrupt the curvature.
 """
 
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.nn.optimize.objective import Evaluation
+from impasto.nn.optimize.preconditioner import Preconditioner
 
 HISTORY = 10  # pairs
 CARRIED = 3  # pairs, the newest, that go along to the next scale
-_LEVELS = 4  # of the pyramid
 _FIRST_MOVE = 0.02  # of the range 0..1, root mean square of the first step
 _ENOUGH = 1e-4  # of the decrease that the slope promises
 _TRIALS = 8  # of one line search
@@ -36,15 +36,18 @@ class LBFGS:
     Attributes:
         picture: [1, 3, H, W], the best so far.
         here: the objective there; None before the first step.
+        trials: of the last step's line search.
     """
 
     name = "lbfgs"
 
     def __init__(self, picture: Tensor) -> None:
         self.picture = picture
+        self.trials = 0
         self.here: Evaluation | None = None
         self._moves: list[Tensor] = []
         self._turns: list[Tensor] = []  # the gradients' changes
+        self._precondition = Preconditioner(picture)
 
     def step(self, objective: Callable[[Tensor], Evaluation]) -> Evaluation:
         """Go on by one step, and return the objective where it ends.
@@ -78,17 +81,20 @@ class LBFGS:
         self._moves = [_resized(move, size) for move in self._moves[-CARRIED:]]
         self._turns = [_resized(turn, size) * share for turn in self._turns[-CARRIED:]]
         self.picture, self.here = picture, None
+        self._precondition = Preconditioner(picture)
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` reads."""
         moves = {f"move{k}": value for k, value in enumerate(self._moves)}
-        return moves | {f"turn{k}": value for k, value in enumerate(self._turns)}
+        turns = {f"turn{k}": value for k, value in enumerate(self._turns)}
+        return moves | turns | self._precondition.state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
         count = sum(name.startswith("move") for name in state)
         self._moves = [state[f"move{k}"] for k in range(count)]
         self._turns = [state[f"turn{k}"] for k in range(count)]
+        self._precondition.restore(state)
 
     def _direction(self, gradient: Tensor) -> Tensor:
         direction = gradient.clone()
@@ -98,10 +104,10 @@ class LBFGS:
             share = rho * (move * direction).sum()
             direction -= share * turn
             shares.append(share)
-        direction = pyramid(direction)
+        direction = self._precondition(direction)
         if pairs:
             move, turn, rho = pairs[-1]
-            direction /= rho * (turn * pyramid(turn)).sum()
+            direction /= rho * (turn * self._precondition(turn)).sum()
         else:
             direction *= _FIRST_MOVE * math.sqrt(direction.numel()) / direction.norm()
         for (move, turn, rho), share in zip(pairs, reversed(shares), strict=True):
@@ -112,8 +118,9 @@ class LBFGS:
         self, objective: Callable[[Tensor], Evaluation], here: Evaluation, direction: Tensor
     ) -> tuple[Tensor, Evaluation] | None:
         slope = (here.gradient * direction).sum().item()
-        length = 1.0
-        for _ in range(_TRIALS if slope < 0 else 0):
+        length, self.trials = 1.0, 0
+        while slope < 0 and self.trials < _TRIALS:
+            self.trials += 1
             picture = self.picture + length * direction
             there = objective(picture)
             rise = there.total - here.total - length * slope
@@ -127,25 +134,11 @@ class LBFGS:
         if (move * turn).sum() > _FLAT * turn.square().sum():
             self._moves = [*self._moves, move][-HISTORY:]
             self._turns = [*self._turns, turn][-HISTORY:]
+        self._precondition.learn(move, turn)
 
     def _forget(self) -> None:
         self._moves, self._turns = [], []
-
-
-def pyramid(image: Tensor) -> Tensor:
-    """Return [1, 3, H, W] plus its means over squares of 2, 4, 8 and 16 px: symmetric and positive.
-
-    A gradient is poor in coarse structures, which is where a photo has the longest way to go: measured on VGG-19, they
-    move three to five times as far as gradient over curvature says.
-    """
-    height, width = image.shape[2:]
-    whole = image.clone()
-    for level in range(1, _LEVELS + 1):
-        side = 2**level
-        padded = F.pad(image, (0, -width % side, 0, -height % side))
-        coarse = F.avg_pool2d(padded, side)
-        whole += F.interpolate(coarse, scale_factor=side, mode="nearest")[:, :, :height, :width]
-    return whole
+        self._precondition = Preconditioner(self.picture)
 
 
 def _resized(image: Tensor, size: torch.Size) -> Tensor:

@@ -45,7 +45,8 @@ def _fixed(perception: Perception, photo: int) -> int:
 def _per_pixel(perception: Perception) -> float:
     layers = [(int(name[4]) - 1, perception.backbone.channels[name], name) for name in perception.path]
     copies = {name: 2 if name in perception.metrics else 1 for _, _, name in layers}
-    kept = sum(copies[name] * channels * _FLOAT / 4**block for block, channels, name in layers)
+    ranks = perception.backbone.ranks
+    kept = sum((copies[name] * channels + ranks.get(name, 0)) * _FLOAT / 4**block for block, channels, name in layers)
     pooled = sum(
         perception.backbone.channels[before] * (_FLOAT + _INDEX) / 4**block
         for (block, _, name), (_, _, before) in zip(layers[1:], layers, strict=False)

@@ -8,6 +8,7 @@ they mean the same on every perception, at every size and in every layer, and tw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from impasto.nn.losses import color_loss, color_moments, content_loss, gram, gram_loss, total_variation
 from impasto.nn.perception import Perception
+from impasto.nn.precision import mixed_precision
 from impasto.optimization import Optimization
 
 STYLE_UNIT = 4e-5
@@ -49,7 +51,12 @@ class Evaluation:
 
 
 class Objective:
-    """Weighs pictures [1, 3, H, W] of one size."""
+    """Weighs pictures [1, 3, H, W] of one size.
+
+    Attributes:
+        rough: whether the perception looks in bfloat16. A gradient is then some hundredths off: little on the way down,
+            and too much at the bottom, where it is what is left of forces that nearly cancel out.
+    """
 
     def __init__(
         self, perception: Perception, photo: Tensor, paintings: Sequence[tuple[Tensor, float]], asked: Optimization
@@ -62,6 +69,7 @@ class Objective:
             paintings: [1, 3, h, w] each and their weights, whose sum is above 0.
             asked: layers and weights.
         """
+        self.rough = False
         self.perception = perception
         self.layers = (*asked.content_layers, *asked.style_layers)
         self.weights = asked.content_weight, asked.style_weight * STYLE_UNIT, asked.tv_weight * TV_UNIT
@@ -72,7 +80,8 @@ class Objective:
 
     def __call__(self, picture: Tensor) -> Evaluation:
         picture = picture.detach().requires_grad_()
-        features = self.perception(picture, self.layers)
+        with mixed_precision(picture.device) if self.rough else nullcontext():
+            features = self.perception(picture, self.layers)
         content = content_loss(features, self.content)
         style = gram_loss({name: gram(features[name]) for name in self.grams}, self.grams)
         content_weight, style_weight, tv_weight = self.weights

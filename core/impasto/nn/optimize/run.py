@@ -26,12 +26,14 @@ from impasto.nn.optimize.results import Optimized, Progress
 from impasto.nn.optimize.saved import Saved
 from impasto.nn.optimize.scales import Scale, scales
 from impasto.nn.perception import Perception
+from impasto.nn.precision import pays
 from impasto.optimization import Optimization
 
 _SMALLER = 0.7  # of the long side, after running out of memory
 _SHORTEST_PAINTING = 32  # px
 _STILL = 1e-6  # of the objective: less in _PATIENCE steps is no progress
 _PATIENCE = 10  # steps
+_ROUGH_TRIALS = 2  # of one line search: more tell that bfloat16 has come to its end
 
 Descent = LBFGS | Adam
 
@@ -112,6 +114,7 @@ class _Run:
         self.done = 0  # steps at this scale
         self.descent: Descent | None = None
         self.totals: list[float] = []  # of the last steps at this scale
+        self.rough = pays(self.device)  # whether the perception still looks in bfloat16
         self.pace = 0.0  # s a pixel and step
 
     def prepare(self, long_side: int, budget: int | None, saved: Saved | None) -> None:
@@ -123,6 +126,7 @@ class _Run:
             self.plan = scales(size, long_side, self.asked.steps)
             self.scale, self.done = saved.scale, saved.done
             self.totals = list(saved.totals)
+            self.rough = saved.rough
             self.descent = saved.descent(self.device)
         fitting = long_side if budget is None else self._fitting(long_side, budget)
         if not saved or fitting < long_side:
@@ -139,6 +143,7 @@ class _Run:
                     return True
                 self.scale, self.done = self.scale + 1, 0
                 self.totals = []
+                self.rough = pays(self.device)
         except (RuntimeError, MemoryError) as error:
             if not memory.is_shortage(error):
                 raise
@@ -175,8 +180,15 @@ class _Run:
     def checkpoint(self) -> bytes:
         """Return what `prepare` takes up."""
         assert self.descent
-        saved = Saved.of(self.descent, max(self.plan[-1].size), self.scale, self.done, self.totals, self.notes)
-        return saved.write()
+        return Saved.of(
+            self.descent,
+            long_side=max(self.plan[-1].size),
+            scale=self.scale,
+            done=self.done,
+            totals=tuple(self.totals),
+            rough=self.rough,
+            notes=tuple(self.notes),
+        ).write()
 
     def _paint_scale(self) -> None:
         scale = self.plan[self.scale]
@@ -184,6 +196,7 @@ class _Run:
         self.descent = self._begun(photo)
         paintings = [(self._tensor(self._sized(painting, scale.size)), weight) for painting, weight in self.paintings]
         objective = Objective(self.perception, photo, paintings, self.asked)
+        objective.rough = self.rough
         while self.done < scale.steps and not self._is_still():
             begun = time.perf_counter()
             here = self._stepped(objective)
@@ -223,8 +236,14 @@ class _Run:
     def _stepped(self, objective: Objective) -> Evaluation:
         assert self.descent
         try:
-            return self.descent.step(objective)
+            there = self.descent.step(objective)
+            if self.rough and self.descent.trials > _ROUGH_TRIALS:
+                self._look_closely(objective)
+            return there
         except NoDescent:
+            if self.rough:
+                self._look_closely(objective)
+                return self._stepped(objective)
             here = self.descent.here
             if isinstance(self.descent, LBFGS) and self.asked.optimizer == "auto":
                 return self._with_adam(objective)
@@ -238,6 +257,13 @@ class _Run:
                 ) from None
             self.totals = [here.total] * _PATIENCE  # nothing better is to be found at this scale
             return here
+
+    def _look_closely(self, objective: Objective) -> None:
+        """Go on in full precision; its totals are others, by some thousandths."""
+        assert self.descent
+        self.rough = objective.rough = False
+        self.descent.here = None
+        self.totals = []
 
     def _with_adam(self, objective: Objective) -> Evaluation:
         assert self.descent

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,7 +16,7 @@ from impasto.errors import CheckpointError
 from impasto.nn.optimize.adam import Adam
 from impasto.nn.optimize.lbfgs import LBFGS
 
-_FORMAT = 1
+_FORMAT = 2
 _DESCENTS: Mapping[str, type[LBFGS] | type[Adam]] = {LBFGS.name: LBFGS, Adam.name: Adam}
 _HEADER = 8  # bytes of a safetensors file that hold the length of its header
 
@@ -29,6 +30,7 @@ class Saved:
         long_side: px, of the finest scale.
         scale, done: the scale's number, and the steps at it.
         totals: the objective after the last steps.
+        rough: whether the perception still looked in bfloat16.
         notes: of the progress.
         tensors: the picture, and the descent's state.
     """
@@ -38,22 +40,15 @@ class Saved:
     scale: int
     done: int
     totals: tuple[float, ...]
+    rough: bool
     notes: tuple[str, ...]
     tensors: Mapping[str, Tensor] = field(repr=False)
 
     @classmethod
-    def of(
-        cls, descent: LBFGS | Adam, long_side: int, scale: int, done: int, totals: Sequence[float], notes: Sequence[str]
-    ) -> Saved:
-        return cls(
-            optimizer=descent.name,
-            long_side=long_side,
-            scale=scale,
-            done=done,
-            totals=tuple(totals),
-            notes=tuple(notes),
-            tensors={"picture": descent.picture.detach()} | descent.state(),
-        )
+    def of(cls, descent: LBFGS | Adam, **place: Any) -> Saved:
+        """Return a descent, with the attributes that tell its place."""
+        tensors = {"picture": descent.picture.detach()} | descent.state()
+        return cls(optimizer=descent.name, tensors=tensors, **place)
 
     def write(self) -> bytes:
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "tensors"}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.nn.optimize.adam import Adam
-from impasto.nn.optimize.lbfgs import LBFGS, NoDescent, pyramid
+from impasto.nn.optimize.lbfgs import LBFGS, NoDescent
 from impasto.nn.optimize.objective import Evaluation
 
 Objective = Callable[[Tensor], Evaluation]
@@ -127,10 +127,3 @@ def test_at_the_bottom_it_stays_where_it_is() -> None:
 
     assert descent.step(bowl(target)).total == 0
     assert torch.equal(descent.picture, target)
-
-
-def test_the_pyramid_is_symmetric_and_positive() -> None:
-    a, b = picture(19, 30) - 0.5, picture(19, 30, seed=1) - 0.5
-
-    assert (pyramid(a) * b).sum().item() == pytest.approx((a * pyramid(b)).sum().item(), rel=1e-4)
-    assert (pyramid(a) * a).sum() >= a.square().sum()

@@ -279,12 +279,16 @@ def test_a_style_weight_means_the_same_at_any_scale_of_the_activations(scale: fl
     asked = replace(QUICK, steps=12)
     plain, other_scale = (load_perception((*CONTENT_LAYERS, *STYLE_LAYERS), name="compact") for _ in range(2))
 
+    heard, listen = listening()
     one, other = (
-        optimize(gradient(72, 56), [(painting(), 1.0)], asked, perception=eye).pixels.astype(int)
+        optimize(gradient(72, 56), [(painting(), 1.0)], asked, perception=eye, on_progress=listen).pixels.astype(int)
         for eye in (plain, rescaled(other_scale, scale))
     )
 
-    assert np.abs(one - other).mean() < 0.3
+    assert np.abs(one - other).mean() < 3  # of 255; a different rounding of the activations is all that is left
+    ends = heard[asked.steps - 1], heard[-1]
+    assert ends[0].content == pytest.approx(ends[1].content, rel=0.03)
+    assert ends[0].style == pytest.approx(ends[1].style, rel=0.03)
 
 
 @pytest.mark.parametrize("state", [b"", b"nonsense" * 9, b"\x02\0\0\0\0\0\0\0{}"])
@@ -321,5 +325,5 @@ def test_colours_of_pictures_that_are_painted_are_clipped_only_at_the_end() -> N
 def test_a_layer_that_the_perception_chosen_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IMPASTO_VGG_WEIGHTS", raising=False)
 
-    with pytest.raises(InvalidInput, match="compact has no layer 'relu3_3'; it has relu1_1"):
-        perception_for(Optimization(style_layers=("relu3_3",)))
+    with pytest.raises(InvalidInput, match=r"'relu5_3' is no layer of the lowrank perception.*give some of relu1_1"):
+        perception_for(Optimization(style_layers=("relu5_3",)))
