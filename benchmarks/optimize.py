@@ -3,8 +3,8 @@
     python -m benchmarks.optimize --photos a.jpg b.jpg --paintings c.jpg d.jpg --vgg-weights vgg19.safetensors
 
 For each size and pair, in one run: the textbook (`benchmarks.gatys`), and `impasto.nn.optimize` by VGG-19 and by the
-two perceptions that ship. The textbook's objective after 300 evaluations is 1.00; a row tells when a way was within so many
-times of it. Judging is not counted in the time.
+two perceptions that ship. The textbook's objective after 300 evaluations is 1.00; a row tells when a way was within so
+many times of it. Judging is not counted in the time.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Optimization:
         InvalidInput: a value is not allowed; its field is `optimization.` and the attribute's name.
     """
 
-    steps: int = _number(150, "iterations of the optimiser over all scales", 1, 10_000)
+    steps: int = _number(100, "iterations of the optimiser over all scales", 1, 10_000)
     content_weight: float = _number(1.0, "weight of the photo's content", 0, 1e6)
     style_weight: float = _number(
         5e5, "weight of the style: 1e3 to 1e4 subtle, 1e5 to 1e6 balanced, 1e7 to 1e8 heavy", 0, 1e12
