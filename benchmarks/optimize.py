@@ -177,8 +177,8 @@ def _about() -> str:
     return (
         f"{machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads. The textbook: {EVALUATIONS} "
         "evaluations of VGG-19 from the photo by torch.optim.LBFGS at one scale. Both make the same objective small "
-        "(content 1, the default style weight, no smoothness), and VGG-19 judges both; 1 is the textbook's median over the "
-        f"last {_LAST} evaluations, single ones of which leap. "
+        "(content 1, the default style weight, no smoothness), and VGG-19 judges both; 1 is the median over the last "
+        f"{_LAST} evaluations of the textbook, single ones of which leap. "
         "Faster: all of the textbook's time over the seconds to that value."
     )
 
