@@ -61,9 +61,7 @@ def bands(values: Tensor) -> Iterator[tuple[int, Tensor]]:
 
 def _halved(values: Tensor, axis: int) -> Tensor:
     """Return neighbours' sums, and then their differences, along an axis."""
-    count = values.shape[axis]
-    even = values.index_select(axis, torch.arange(0, count, 2, device=values.device))
-    odd = values.index_select(axis, torch.arange(1, count, 2, device=values.device))
+    even, odd = values.unfold(axis, 2, 2).unbind(-1)
     return torch.cat([even + odd, even - odd], axis) * math.sqrt(0.5)
 
 
