@@ -54,15 +54,12 @@ class Way:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    parts = [f"## An optimised picture against the textbook's\n\n{_about()}"]
     for size in options.sizes:
-        pairs = read_pairs(options.photos, options.paintings, size)[: options.pairs]
-        parts.append(f"### {size} px, {len(pairs)} pair{'s' * (len(pairs) > 1)}\n\n{_compared(pairs, options)}")
-        print(parts[-1], flush=True)
-    parts.append(f"### Peak memory\n\n{_memory(options.vgg_weights)}")
-    print(parts[-1])
-    if options.page:
-        put(options.page, "optimize", options.command, "\n\n".join(parts))
+        pairs = read_pairs(options.photos, options.paintings, size)
+        _say(options, f"optimize-{size}", f"## An optimised picture of {size} px\n\n{_compared(pairs, options)}")
+    if options.memory:
+        text = f"## An optimised picture's peak memory\n\n{_machine()}\n\n{_memory(options.vgg_weights)}"
+        _say(options, "optimize-memory", text)
     return 0
 
 
@@ -84,14 +81,25 @@ def probe(name: str, weights: str, width: str, height: str, budget: str) -> None
     print(*done.working_size, round(memory.estimate(eye, pixels, size[0] * size[1]) / 2**20), int(peak[1]) // 1024)
 
 
+def _say(options: argparse.Namespace, name: str, text: str) -> None:
+    print(text, flush=True)
+    if options.page:
+        put(options.page, name, options.command, text)
+
+
 def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
     asked = Optimization(steps=options.steps, tv_weight=0.0)
+    names = []
     ways: dict[str, list[Way]] = {_TEXTBOOK: [], **{f"Impasto, {name}": [] for name in BACKBONES}}
     vgg = plain_vgg(asked, options.vgg_weights)
     for pair in pairs:
         judge = Judge(vgg, pair, asked)
         moments = list(textbook(judge, pair.photo))
         goal = statistics.median(judge(moment.picture) for moment in moments[EVALUATIONS - _LAST : EVALUATIONS : 5])
+        if goal > judge(tensor(pair.photo)):
+            names.append(f"{pair.name} (left out: the textbook ended above where it began)")
+            continue
+        names.append(pair.name)
         ways[_TEXTBOOK].append(_judged(moments[:EVALUATIONS], judge, goal))
         for name in BACKBONES:
             label = f"Impasto, {name}"
@@ -106,7 +114,8 @@ def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
         "to 1.1x",
         "to 1x",
     ]
-    return table(header, [_row(label, found, ways[_TEXTBOOK]) for label, found in ways.items()])
+    rows = [_row(label, found, ways[_TEXTBOOK]) for label, found in ways.items()]
+    return f"{_about()}\n\nMedians over {', '.join(names)}.\n\n{table(header, rows)}"
 
 
 def _optimized(pair: Pair, asked: Optimization, options: argparse.Namespace) -> list[Moment]:
@@ -175,19 +184,22 @@ def _probed(name: str, weights: Path | None, size: tuple[int, int], budget: int)
 
 def _about() -> str:
     return (
-        f"{machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads. The textbook: {EVALUATIONS} "
-        "evaluations of VGG-19 from the photo by torch.optim.LBFGS at one scale. Both make the same objective small "
-        "(content 1, the default style weight, no smoothness), and VGG-19 judges both; 1 is the median over the last "
-        f"{_LAST} evaluations of the textbook, single ones of which leap. "
+        f"{_machine()} The textbook: {EVALUATIONS} evaluations of VGG-19 from the photo by torch.optim.LBFGS at one "
+        "scale. Both make the same objective small (content 1, the default style weight, no smoothness), and VGG-19 "
+        f"judges both; 1 is the median over the last {_LAST} evaluations of the textbook, single ones of which leap. "
         "Faster: all of the textbook's time over the seconds to that value."
     )
+
+
+def _machine() -> str:
+    return f"{machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads."
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_pictures(parser)
-    parser.add_argument("--sizes", type=int, nargs="+", default=(256, 512), metavar="PX", help="long sides [256 512]")
-    parser.add_argument("--pairs", type=int, default=2, help="at most [%(default)s]")
+    parser.add_argument("--sizes", type=int, nargs="*", default=(256, 512), metavar="PX", help="long sides [256 512]")
+    parser.add_argument("--memory", action="store_true", help="tell the peak memory too")
     parser.add_argument("--steps", type=int, default=EVALUATIONS, help="of ours [%(default)s]")
     parser.add_argument("--page", type=Path, metavar="FILE", help="a page to write the tables into")
     parser.set_defaults(command="python -m benchmarks.optimize --photos ... --paintings ... --vgg-weights FILE")

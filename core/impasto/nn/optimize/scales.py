@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from impasto.images import MIN_SIDE, Size, fit
 
 _SHORTEST = 96  # px, of the shorter side at the coarsest scale: fewer show the deepest layer too little
-_FINEST_SHARE = 0.4  # of the steps, where there are several scales
+_FINEST_SHARE = 0.4  # of the steps at least, where there are several scales
+_MOST_COARSE = 60  # steps at one of the coarser scales: by then the strokes are laid out
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def scales(photo: Size, long_side: int, steps: int) -> tuple[Scale, ...]:
 def _shares(count: int, steps: int) -> list[int]:
     if count == 1:
         return [steps]
-    coarser = (steps - max(1, round(steps * _FINEST_SHARE))) // (count - 1)
+    coarser = min(_MOST_COARSE, (steps - max(1, round(steps * _FINEST_SHARE))) // (count - 1))
     return [coarser] * (count - 1) + [steps - coarser * (count - 1)]
 
 
