@@ -26,6 +26,7 @@ from impasto import images
 from impasto.backbones import BACKBONES
 from impasto.machine import machine, table
 from impasto.nn.optimize import Progress, memory, optimize, perception_for
+from impasto.nn.precision import pays
 from impasto.optimization import Optimization
 
 WITHIN = (2.0, 1.5, 1.25, 1.1, 1.05, 1.0, 0.95)  # times what the textbook ends at
@@ -192,7 +193,8 @@ def _about() -> str:
 
 
 def _machine() -> str:
-    return f"{machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads."
+    tiles = "with" if pays(torch.device("cpu")) else "without"
+    return f"{machine()}, {tiles} AMX, torch {torch.__version__}, {torch.get_num_threads()} threads."
 
 
 def _parser() -> argparse.ArgumentParser:
