@@ -59,7 +59,7 @@ def test_two_processes_learn_what_one_does_and_hold_the_same_weights(tmp_path: P
         sum((other[name] - value).square().sum() for name, value in one.weights.items())
         for other in (began, two.weights)
     )
-    assert apart < 0.15 * moved  # bfloat16 rounds otherwise in batches of another size
+    assert apart < 0.05 * moved  # bfloat16 rounds otherwise in batches of another size
 
 
 def test_a_signal_stops_all_processes_after_the_same_step(tmp_path: Path) -> None:

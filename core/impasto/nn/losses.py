@@ -20,7 +20,7 @@ def gram(features: Tensor) -> Tensor:
 
     Gatys et al. 2016, equation 3. [N, C, H, W] -> [N, C, C].
     """
-    result: Tensor = _Gram.apply(features)
+    result: Tensor = _Gram.apply(features.float())
     return result
 
 
@@ -34,7 +34,7 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        flat = features.permute(0, 2, 3, 1).flatten(1, 2).float()
+        flat = features.permute(0, 2, 3, 1).flatten(1, 2)
         with torch.autocast(features.device.type, enabled=False):
             product: Tensor = flat.transpose(1, 2) @ flat / flat.shape[1]
         return product
@@ -45,7 +45,7 @@ class _Gram(torch.autograd.Function):
         positions = features.permute(0, 2, 3, 1)
         with torch.autocast(features.device.type, enabled=False):
             symmetric = (gradients[0] + gradients[0].transpose(1, 2)) / positions[0, ..., 0].numel()
-            gradient: Tensor = positions.flatten(1, 2) @ symmetric.to(features.dtype)
+            gradient: Tensor = positions.flatten(1, 2) @ symmetric
         return gradient.view(positions.shape).permute(0, 3, 1, 2)
 
 
