@@ -95,7 +95,7 @@ def logged(folder: Path, event: str) -> list[dict[str, Any]]:
 
 def test_a_photo_is_painted_as_a_painting_that_nobody_has_trained(folder: Path) -> None:
     with local_server(folder, options(folder)) as server:
-        status = main(command(server, folder, "painted.png"))
+        status = main([*command(server, folder, "painted.png"), "--style-weight", "1e5"])
         with Client(server.target) as client:
             (job,) = client.jobs(ended=True)
 
