@@ -96,7 +96,9 @@ def _compared(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
     for pair in pairs:
         judge = Judge(vgg, pair, asked)
         moments = list(textbook(judge, pair.photo))
-        goal = statistics.median(judge(moment.picture) for moment in moments[EVALUATIONS - _LAST : EVALUATIONS : 5])
+        goal = statistics.median(
+            judge(moment.picture) for moment in moments[EVALUATIONS - _LAST : EVALUATIONS : _JUDGE_EVERY]
+        )
         if goal > judge(tensor(pair.photo)):
             names.append(f"{pair.name} (left out: the textbook ended above where it began)")
             continue

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     cells.append(_painted(pair, way, vgg, options))
                     bar.update()
             rows.append(cells)
-    labels = ["", *(f"{_title(painting)}, {way}"[:20] for painting in options.paintings for way in WAYS)]
+    labels = ["", *WAYS * len(options.paintings)]
     top = [images.with_long_side(rows[0][0], _CELL), *(pair.painting for pair in pairs[0] for _ in WAYS)]
     sheet = small_jpeg(contact_sheet([top, *rows], labels, cell=_CELL), _SHEET_BYTES)
     (options.folder / "sheet.jpg").write_bytes(sheet)
@@ -76,10 +76,6 @@ def _paint(pair: Pair, way: str, vgg: Perception, weights: Path | None) -> Pixel
     asked = Optimization(perception=way)
     eye = perception_for(asked, weights if way == "vgg19" else None)
     return optimize(pair.photo, [(pair.painting, 1.0)], asked, perception=eye).pixels
-
-
-def _title(painting: Path) -> str:
-    return painting.stem.replace("_", " ")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -95,8 +95,9 @@ def _fractions(pairs: Sequence[Pair], found: Sequence[Sequence[images.Pixels]], 
 
 
 def _about(count: int, steps: int) -> str:
+    pairs = f"{count} pair{'s' * (count > 1)}"
     return (
-        f"Style / content fraction, medians of {count} pairs after {steps} steps, judged by VGG-19; content weighs 1. "
+        f"Style / content fraction, medians over {pairs} after {steps} steps, judged by VGG-19; content weighs 1. "
         f"{machine()}."
     )
 

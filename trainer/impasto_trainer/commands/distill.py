@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from impasto.backbones import BACKBONES, COMPACT, LOWRANK, VGG19
+from impasto.backbones import BACKBONES, COMPACT, VGG19
 from impasto.nn.checkpoint import write_atomically
 from impasto.nn.eight_bits import pack
 from impasto.nn.perception import SHIPPED, WEIGHTS_VARIABLE, load_perception
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     pictures = find_photos(options.photos) + find_photos(options.paintings) * _PAINTINGS_COUNT
     unseen = find_photos(options.validation)
     where = device(options.device)
-    teacher = load_perception({*TWINS.values(), *LOWRANK.exits}, options.vgg_weights, name=VGG19.name)
+    teacher = load_perception(set(TWINS.values()), options.vgg_weights, name=VGG19.name)
     student = Student(teacher, BACKBONES[options.perception]).to(where)
     student.to(memory_format=torch.channels_last)
 

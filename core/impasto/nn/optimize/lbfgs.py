@@ -107,7 +107,7 @@ class LBFGS:
         direction = self._precondition(direction)
         if pairs:
             move, turn, rho = pairs[-1]
-            direction /= rho * (turn * self._precondition(turn)).sum()
+            direction /= rho * self._precondition.norm(turn)
         else:
             direction *= _FIRST_MOVE * math.sqrt(direction.numel()) / direction.norm()
         for (move, turn, rho), share in zip(pairs, reversed(shares), strict=True):

@@ -46,6 +46,10 @@ class Preconditioner:
         """Return the matrix times a picture [1, 3, H, W]."""
         return synthesise(analyse(gradient).mul_(self._reach), *self._size)
 
+    def norm(self, gradient: Tensor) -> Tensor:
+        """Return a picture [1, 3, H, W] times the matrix times itself: []."""
+        return (analyse(gradient).square_() * self._reach).sum()
+
     def learn(self, move: Tensor, turn: Tensor) -> None:
         """Take in a move and the change of the gradient that came with it, [1, 3, H, W] each."""
         self._pairs += 1

@@ -59,6 +59,7 @@ def test_it_is_symmetric_and_positive() -> None:
 
     assert (matrix(a) * b).sum().item() == pytest.approx((a * matrix(b)).sum().item(), rel=1e-3)
     assert (matrix(a) * a).sum() > 0
+    assert matrix.norm(a).item() == pytest.approx((matrix(a) * a).sum().item(), rel=1e-3)
 
 
 def test_before_it_has_learnt_broad_stripes_move_further() -> None:
