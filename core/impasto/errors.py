@@ -12,6 +12,7 @@
     ├── OptimizationFailed      a picture that cannot be optimised
     ├── ExportError             a graph that does not do what its network does
     ├── EngineError             no usable runtime, or a failed run
+    │   └── RunCancelled        a run that was stopped on purpose
     ├── JobError                what was asked of a job cannot be done
     │   ├── JobNotFound         no such job, or another owner's
     │   ├── JobEnded            it has ended, so it cannot be cancelled
@@ -115,6 +116,10 @@ class ExportError(ImpastoError):
 
 class EngineError(ImpastoError):
     """No usable runtime for this machine, or a run that failed."""
+
+
+class RunCancelled(EngineError):
+    """A run was stopped before its end, because nobody waits for it any more."""
 
 
 class JobError(ImpastoError):

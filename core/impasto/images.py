@@ -7,19 +7,23 @@ an orientation, transparency, in grey, CMYK or with 16 bits a channel arrive as 
 from __future__ import annotations
 
 import io
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
+from impasto.srgb import apply_profile, split_alpha
 
 Pixels = NDArray[np.uint8]
 """[H, W, 3], RGB in 0..255."""
@@ -30,10 +34,16 @@ Planes = NDArray[np.float32]
 Size = tuple[int, int]
 """Width and height, px."""
 
+_Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, px."""
+
 MIN_SIDE = 16  # px; a transformer reflects its borders at a quarter of the size, and needs 4 px there
 MAX_PIXELS = 50_000_000
 MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one passes over the whole picture again
 BACKGROUND = (255, 255, 255)  # what shows through a transparent picture: the paper that it is printed on
+
+DECODED_SIDE = 1.5  # times a wanted side, that a JPEG is decoded at if it is not decoded whole; see decision 18
+_STRIP = 65_536  # values that are rounded at once: as many as a core's cache holds
 
 DEFAULT_QUALITY = 90
 _JPEG_FULL_CHROMA = 90  # from this quality on, chroma is kept at full resolution: strokes have sharp coloured edges
@@ -56,8 +66,12 @@ _UPRIGHT = {  # what undoes each EXIF orientation; 1 is upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 
 
 class Format(Enum):
@@ -101,67 +115,102 @@ class Limits:
 
 
 def decode(data: bytes, *, limits: Limits | None = None, field: str = "image") -> Pixels:
-    """Return the picture in `data`.
+    """Return the picture in `data`, as `PictureFile` reads it, in its own size."""
+    return PictureFile(data, limits=limits, field=field).decode()
+
+
+class PictureFile:
+    """A picture's file, of which the header has been read.
 
     Args:
         data: a JPEG, PNG or WebP file; what it is, is read from its content. Of an animation, the first frame.
         limits: what is allowed; `Limits()` by default.
         field: what to call the picture in an error.
 
+    Attributes:
+        size: its width and height, upright, px.
+
     Raises:
         UnreadableImage: empty, not one of these formats, or damaged.
         ImageTooLarge: more pixels than allowed.
         InvalidInput: a side shorter than allowed.
     """
-    if not data:
-        raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
-    limits = limits or Limits()
-    read = _reader(data, field)
-    try:
-        image: Image.Image = read(io.BytesIO(data))
-        limits.check(*image.size, field)
-        image = _to_srgb(image)
-        return np.asarray(image)
-    except (InvalidInput, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge(field, f"{error}; at most {limits.max_pixels:,} pixels are allowed") from error
-    except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
-        raise UnreadableImage(
-            field, f"is a damaged picture ({error or type(error).__name__}); send the whole file, or save it anew"
-        ) from error
+
+    def __init__(self, data: bytes, *, limits: Limits | None = None, field: str = "image") -> None:
+        if not data:
+            raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
+        self._data, self._field, self._limits = data, field, limits or Limits()
+        self._read = _reader(data, field)
+        with self._readable():
+            image = self._open()
+            self._limits.check(*image.size, field)
+            if isinstance(image, PngImageFile):
+                image.load()  # its EXIF may come after its pixels
+            self._turn = _turn(image)
+            self.size: Size = self._turned(image.size)
+        self._opened: ImageFile | None = image
+
+    def decode(self, size: Size | None = None) -> Pixels:
+        """Return the picture, [H, W, 3].
+
+        Args:
+            size: to scale it to. A JPEG that is much larger is not decoded whole, which spares time and memory.
+
+        Raises:
+            UnreadableImage: it is damaged.
+        """
+        with self._readable():
+            image, self._opened = self._opened or self._open(), None
+            srgb = _to_srgb(image, size and self._turned(size))
+            return np.asarray(srgb if self._turn is None else srgb.transpose(self._turn))
+
+    def _open(self) -> ImageFile:
+        return self._read(io.BytesIO(self._data))
+
+    def _turned(self, size: Size) -> Size:
+        """Return the size upright of one as stored, or the other way round."""
+        return (size[1], size[0]) if self._turn in _SIDEWAYS else size
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Turn what goes wrong into an error about this picture."""
+        try:
+            yield
+        except (InvalidInput, MemoryError):
+            raise
+        except Image.DecompressionBombError as error:
+            allowed = f"at most {self._limits.max_pixels:,} pixels are allowed"
+            raise ImageTooLarge(self._field, f"{error}; {allowed}") from error
+        except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
+            why = f"{error or type(error).__name__}"
+            raise UnreadableImage(
+                self._field, f"is a damaged picture ({why}); send the whole file, or save it anew"
+            ) from error
 
 
-def encode(pixels: Pixels, *, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY) -> bytes:
+def encode(
+    pixels: Pixels, *, size: Size | None = None, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY
+) -> bytes:
     """Return the picture as a file, untagged sRGB.
 
     Args:
         pixels: [H, W, 3].
+        size: to scale it to.
         format: the file format.
         quality: 1 (smallest) to 100 (best), for JPEG and WebP; PNG loses nothing and ignores it.
 
     Raises:
         InvalidInput: a quality out of range, or a side longer than the format can hold.
     """
-    check_quality(quality)
-    height, width = pixels.shape[:2]
-    if max(height, width) > format.max_side:
-        raise InvalidInput(
-            "format",
-            f"{format.value} holds at most {format.max_side} px a side, not {width}x{height}; "
-            "choose PNG or a smaller output",
-        )
-    buffer = io.BytesIO()
-    image = Image.fromarray(pixels)
-    match format:
-        case Format.JPEG:
-            subsampling = 0 if quality >= _JPEG_FULL_CHROMA else 2
-            image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-        case Format.PNG:
-            image.save(buffer, "PNG", compress_level=3)
-        case Format.WEBP:
-            image.save(buffer, "WEBP", quality=quality, method=3)
-    return buffer.getvalue()
+    return _encode(Image.fromarray(pixels), size, format, quality)
+
+
+def encode_planes(
+    planes: Planes, *, size: Size | None = None, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY
+) -> bytes:
+    """Return [1, 3, H, W] in 0..1 as `encode` returns its pixels, sooner than by way of them."""
+    bands = [Image.fromarray(plane) for plane in _rounded(planes)]
+    return _encode(Image.merge("RGB", bands), size, format, quality)
 
 
 def check_quality(quality: int) -> None:
@@ -174,7 +223,7 @@ def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     """Return the picture at another size: [height, width, 3]. Lanczos, which shrinks without aliasing."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    return np.asarray(_scaled(Image.fromarray(pixels), (width, height)))
 
 
 def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
@@ -204,10 +253,42 @@ def to_planes(pixels: Pixels) -> Planes:
 
 def to_pixels(planes: Planes) -> Pixels:
     """Return [1, 3, H, W] in 0..1 (values outside are clipped) as [H, W, 3] in 0..255, rounded to nearest."""
-    scaled = planes[0] * np.float32(255)
-    np.rint(scaled, out=scaled)
-    np.clip(scaled, 0, 255, out=scaled)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0), dtype=np.uint8)
+    return np.stack(list(_rounded(planes)), axis=-1)
+
+
+def _rounded(planes: Planes) -> NDArray[np.uint8]:
+    """Return [1, 3, H, W] in 0..1 as [3, H, W] in 0..255."""
+    _, bands, height, width = planes.shape
+    rounded = np.empty((bands, height, width), np.uint8)
+    rows = max(1, _STRIP // (bands * width))
+    for top in range(0, height, rows):
+        strip = planes[0, :, top : top + rows] * np.float32(255)
+        np.rint(strip, out=strip)
+        np.clip(strip, 0, 255, out=strip)
+        rounded[:, top : top + rows] = strip
+    return rounded
+
+
+def _encode(image: Image.Image, size: Size | None, format: Format, quality: int) -> bytes:
+    check_quality(quality)
+    width, height = size or image.size
+    if max(height, width) > format.max_side:
+        raise InvalidInput(
+            "format",
+            f"{format.value} holds at most {format.max_side} px a side, not {width}x{height}; "
+            "choose PNG or a smaller output",
+        )
+    image = _scaled(image, size)
+    buffer = io.BytesIO()
+    match format:
+        case Format.JPEG:
+            subsampling = 0 if quality >= _JPEG_FULL_CHROMA else 2
+            image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+        case Format.PNG:
+            image.save(buffer, "PNG", compress_level=3)
+        case Format.WEBP:
+            image.save(buffer, "WEBP", quality=quality, method=3)
+    return buffer.getvalue()
 
 
 def _reader(data: bytes, field: str) -> type[ImageFile]:
@@ -222,60 +303,43 @@ def _reader(data: bytes, field: str) -> type[ImageFile]:
     return reader
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    image = _upright(image)
-    if image.mode.startswith("I"):
-        image = _from_16_bit(image)
-    image, alpha = _split_alpha(image)
-    image = _apply_profile(image, profile)
-    if alpha is None:
-        return image
-    paper = Image.new("RGB", image.size, BACKGROUND)
-    paper.paste(image, mask=alpha)
-    return paper
+def _turn(image: ImageFile) -> Image.Transpose | None:
+    """Return what undoes the EXIF orientation.
 
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Undo the EXIF orientation. ImageOps.exif_transpose writes the EXIF anew too, which fails for some cameras'."""
-    image.load()
+    ImageOps.exif_transpose writes the EXIF anew too, which fails for some cameras'.
+    """
     try:
-        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata does not make a damaged picture
+        return None
+
+
+def _to_srgb(image: ImageFile, size: Size | None) -> Image.Image:
+    """Return the picture as stored, scaled to a size, in sRGB."""
+    box = _load(image, size)
+    profile = image.info.get("icc_profile")
+    colours, alpha = split_alpha(image)
+    if alpha is None:  # a scaled picture has fewer pixels to convert
+        return apply_profile(_scaled(colours, size, box), profile)
+    paper = Image.new("RGB", image.size, BACKGROUND)
+    paper.paste(apply_profile(colours, profile), mask=alpha)
+    return _scaled(paper, size, box)
+
+
+def _load(image: ImageFile, size: Size | None) -> _Box | None:
+    """Decode the pixels and return which of them make the picture, where that is not all.
+
+    A JPEG's decoder makes half, a quarter or an eighth of each side of it for less than the whole.
+    """
+    at_least = size and (math.ceil(DECODED_SIDE * size[0]), math.ceil(DECODED_SIDE * size[1]))
+    drafted = image.draft(None, at_least)
+    image.load()
+    return drafted and drafted[1]
+
+
+def _scaled(image: Image.Image, size: Size | None, box: _Box | None = None) -> Image.Image:
+    """Return a box of the picture at another size, by Lanczos's filter."""
+    whole = (0, 0, *image.size)
+    if size is None or (size == image.size and (box or whole) == whole):
         return image
-    return image if turn is None else image.transpose(turn)
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """Return grey of 16 bits, with or without a transparent shade, as L or LA."""
-    values = np.asarray(image).astype(np.uint32)
-    shade = image.info.get("transparency")
-    alpha = None if shade is None else Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8))
-    values += 128
-    values //= 257
-    grey = Image.fromarray(values.astype(np.uint8))
-    return grey if alpha is None else Image.merge("LA", (grey, alpha))
-
-
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return the colours, as L, RGB or CMYK, and the opacity, as L, of a picture that has one."""
-    colours = "L" if image.mode in ("1", "L", "LA") else "CMYK" if image.mode == "CMYK" else "RGB"
-    alpha = None
-    if image.has_transparency_data:
-        if image.mode not in ("LA", "RGBA"):
-            image = image.convert("LA" if colours == "L" else "RGBA")
-        alpha = image.getchannel("A")
-    return image if image.mode == colours else image.convert(colours), alpha
-
-
-def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the picture in sRGB; one without a profile, or with a broken one, is taken to be in sRGB already."""
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-            assert converted is not None
-            return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image.resize(size, Image.Resampling.LANCZOS, box=box)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any, TextIO
 
 import structlog
@@ -47,7 +48,14 @@ def make_log(level: str = "info", format: str = "json", stream: TextIO | None = 
 
 
 def adopt_library_logs(log: Log) -> None:
-    """Send what libraries log through the standard library to `log`, from warnings on."""
+    """Send to `log` what libraries log through the standard library, from warnings on, and errors that nobody catches:
+    Python would print them between its lines."""
+    sys.unraisablehook = lambda lost: log.error(
+        "error lost", exc_info=lost.exc_value, where=f"{lost.err_msg or 'ignored in'} {lost.object!r}"
+    )
+    threading.excepthook = lambda lost: log.error(
+        "thread died", exc_info=lost.exc_value, thread=lost.thread.name if lost.thread else None
+    )
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.setLevel(logging.WARNING)

@@ -1,11 +1,37 @@
-"""What a measurement ran on, and its result as a table."""
+"""What this process has to run on; and a measurement's machine, and its result as a table."""
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may keep busy: those it may run on, and no more than its cgroup's quota."""
+    return max(1, math.ceil(min(len(os.sched_getaffinity(0)), _quota(_CGROUPS))))
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+
+
+def _quota(root: Path) -> float:
+    """Return the cores that a container's quota comes to; infinite without one. As cgroups v2 and v1 tell it."""
+    try:
+        quota, period = (root / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        except OSError:
+            return math.inf
+    return int(quota) / int(period) if quota.isdigit() else math.inf  # `max` or -1 is no limit
 
 
 def machine() -> str:

@@ -126,6 +126,11 @@ class Config(BaseSettings):
     )
     engine_threads: int = Field(0, ge=0, description="threads that one run on a CPU takes; 0 is one a core")
     engine_runs: int = Field(1, ge=1, description="runs at once; more than 1 only helps where one leaves cores idle")
+    max_batch: int = Field(
+        0,
+        ge=0,
+        description="pictures of one size that an engine may paint at once; 0 finds out at the start what it gains by",
+    )
     codec_threads: int = Field(2, ge=1, description="threads that decode, scale and encode pictures")
     working_size: int = Field(
         1280, ge=MIN_SIDE, description="px; larger photos are painted at this long side unless a request names its own"
@@ -138,7 +143,22 @@ class Config(BaseSettings):
     )
     max_message_bytes: int = Field(32 * 1024**2, ge=1024, description="the largest request, photo included")
     max_concurrent_requests: int = Field(
-        16, ge=1, description="photos in the works, waiting ones included; more are refused with RESOURCE_EXHAUSTED"
+        32,
+        ge=1,
+        description="photos in the works, waiting ones included; more are refused with RESOURCE_EXHAUSTED. One client "
+        "alone may have three quarters of them, and less while others have some",
+    )
+    max_wait_seconds: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="how long a photo may be expected to wait for an engine; one that would wait longer is refused",
+    )
+    stream_window: int = Field(
+        8, ge=1, description="photos of one stream in the works, answers that its caller has not read included"
+    )
+    cache_bytes: int = Field(
+        0, ge=0, description="memory for results, which are then not painted again for the same request; 0 keeps none"
     )
     jobs: Literal["auto", "on", "off"] = Field(
         "auto",

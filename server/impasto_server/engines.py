@@ -1,41 +1,40 @@
-"""The engines of a server: one a transformer, on threads of their own, off the event loop."""
+"""The engines of a server: one a transformer, opened and tried before anyone is served."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
 from impasto.bundle import Bundle
 from impasto.codes import Codes
-from impasto.engine import Engine, Provider, available_providers, open_engine
-from impasto.images import Pixels, to_pixels, to_planes
+from impasto.engine import Cancellation, Engine, Provider, available_providers, open_engine
+from impasto.images import Pixels, Planes
 from impasto.logs import Log
-from impasto_server.library import Brush
+from impasto_server.pace import BatchSizes, Pace, largest_batch_that_gains
 
 OpenEngine = Callable[[Bundle], Engine]
 
 THREAD_NAME = "impasto-engine"
-_WARM_UP_SIDE = 64  # px
+_WARM_UP_SIDES = (64, 256)  # px, of the grey squares that are painted before the server is ready
+_TRIES = 3  # runs of a kind, of which the fastest counts
 
 
 @dataclass(frozen=True)
-class Run:
-    """A picture painted.
+class Equipment:
+    """A transformer's engine, and what was found out about it.
 
     Attributes:
-        pixels: [H, W, 3].
-        queued: s, spent waiting for a thread.
-        painting: s, spent on one.
+        engine: what runs it.
+        batches: how many pictures it gains by taking at once.
     """
 
-    pixels: Pixels = field(repr=False)
-    queued: float
-    painting: float
+    engine: Engine
+    batches: BatchSizes
 
 
 class Engines:
@@ -43,54 +42,73 @@ class Engines:
 
     Args:
         open: makes an engine for a bundle.
-        runs: how many may run at once.
+        pace: is told how long each run takes.
+        most: pictures that an engine may paint at once; None for as many as it is found to gain by.
     """
 
-    def __init__(self, open: OpenEngine, runs: int) -> None:
+    def __init__(self, open: OpenEngine, pace: Pace, most: int | None = None) -> None:
         self._open = open
-        self._engines: dict[str, Engine] = {}
-        self._pool = ThreadPoolExecutor(runs, THREAD_NAME)
+        self._pace = pace
+        self._most = most
+        self._equipment: dict[str, Equipment] = {}
 
     @property
-    def names(self) -> list[str]:
-        """What they run on."""
-        return [engine.name for engine in self._engines.values()]
+    def equipment(self) -> Mapping[str, Equipment]:
+        """By the transformer's digest."""
+        return self._equipment
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """By the transformer's digest."""
+        return {transformer: equipment.engine for transformer, equipment in self._equipment.items()}
 
     async def warm_up(self, bundles: Iterable[Bundle]) -> None:
-        """Open every bundle's engine, and paint with it.
+        """Open every bundle's engine, paint with it, and measure whether it gains by batches.
 
         Raises:
             EngineError: one cannot be opened, or fails.
         """
-        for bundle in bundles:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._warm_up, bundle)
+        pool = ThreadPoolExecutor(1, THREAD_NAME)
+        try:
+            for bundle in bundles:
+                if bundle.transformer not in self._equipment:
+                    await asyncio.get_running_loop().run_in_executor(pool, self._equip, bundle)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def run(self, pixels: Pixels, brush: Brush) -> Run:
-        """Paint [H, W, 3]; each side has 16 px or more.
+    def run(
+        self, transformer: str, pictures: Sequence[Pixels], codes: Sequence[Codes], cancellation: Cancellation
+    ) -> Planes:
+        """Paint pictures [H, W, 3] of one size, each in a code [D] of its own: [N, 3, H, W].
 
         Raises:
-            EngineError: the run failed.
+            EngineError: the run failed, or was cancelled.
         """
-        engine = self._engines[brush.transformer]
-        asked = perf_counter()
+        begun = perf_counter()
+        painted = self._equipment[transformer].engine.run(planes_of(pictures), np.stack(codes), cancellation)
+        height, width = pictures[0].shape[:2]
+        self._pace.note(transformer, height * width, (perf_counter() - begun) / len(pictures))
+        return painted
 
-        def paint() -> Run:
-            begun = perf_counter()
-            painted = _paint(engine, pixels, brush.code, brush.size_multiple)
-            return Run(painted, begun - asked, perf_counter() - begun)
+    def _equip(self, bundle: Bundle) -> None:
+        engine = self._open(bundle)
+        self._equipment[bundle.transformer] = Equipment(engine, self._try(engine, bundle))
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, paint)
-
-    def close(self) -> None:
-        """Drop what waits; a run that has begun goes on to its end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _warm_up(self, bundle: Bundle) -> None:
-        if bundle.transformer not in self._engines:
-            self._engines[bundle.transformer] = self._open(bundle)
-        grey = np.full((_WARM_UP_SIDE, _WARM_UP_SIDE, 3), 128, np.uint8)
+    def _try(self, engine: Engine, bundle: Bundle) -> BatchSizes:
+        """Paint squares of grey, noting the pace, and return which batches are worth it."""
         code = next(iter(bundle.codes.values()))
-        _paint(self._engines[bundle.transformer], grey, code, bundle.size_multiple)
+        found = {}
+        for side in (side + -side % bundle.size_multiple for side in _WARM_UP_SIDES):
+            grey = np.full((side, side, 3), 128, np.uint8)
+
+            def seconds(count: int, grey: Pixels = grey) -> float:
+                images, codes = planes_of([grey] * count), np.stack([code] * count)
+                engine.run(images, codes)  # the first of a shape sets up more than it paints
+                return min(_seconds(lambda: engine.run(images, codes)) for _ in range(_TRIES))
+
+            self._pace.note(bundle.transformer, side * side, seconds(1))
+            found[side * side] = self._most or largest_batch_that_gains(seconds)
+        return BatchSizes(found)
 
 
 def onnx_engines(provider: str, threads: int, log: Log) -> OpenEngine:
@@ -106,15 +124,23 @@ def onnx_engines(provider: str, threads: int, log: Log) -> OpenEngine:
         engine = open_engine(bundle, provider=chosen, threads=threads)
         available = ", ".join(item.value for item in available_providers())
         why = f"asked for; available: {available}" if chosen else f"the first that works of: {available}"
-        log.info("engine opened", bundle=bundle.name, provider=engine.name, why=why)
+        log.info("engine opened", bundle=bundle.name, provider=engine.name, precision=engine.precision, why=why)
         return engine
 
     return open_one
 
 
-def _paint(engine: Engine, pixels: Pixels, code: Codes, size_multiple: int) -> Pixels:
-    """Return the picture painted, at its own size; at most size_multiple - 1 px are added for it and cut off again."""
-    height, width = pixels.shape[:2]
-    margins = ((0, -height % size_multiple), (0, -width % size_multiple), (0, 0))
-    images = to_planes(np.pad(pixels, margins, mode="reflect"))
-    return to_pixels(engine.run(images, code[None]))[:height, :width]
+def planes_of(pictures: Sequence[Pixels]) -> Planes:
+    """Return pictures [H, W, 3] in 0..255 as one batch [N, 3, H, W] in 0..1."""
+    height, width = pictures[0].shape[:2]
+    planes = np.empty((len(pictures), 3, height, width), np.float32)
+    for row, picture in zip(planes, pictures, strict=True):
+        row[:] = picture.transpose(2, 0, 1)
+    planes /= 255
+    return planes
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    begun = perf_counter()
+    run()
+    return perf_counter() - begun

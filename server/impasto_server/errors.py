@@ -4,7 +4,9 @@ ImpastoError
 ├── CannotListen    an address that cannot be had; ends the start-up
 ├── NotReady        the engines are not warm yet
 ├── ShuttingDown    the server stops, and waits for no job any more
-├── Overloaded      as many requests in flight as the server takes
+├── Busy            more work than can be done soon; says when to try again
+│   ├── Overloaded  as many requests in flight as the server takes, or as this client may have
+│   └── TooLate     it would not be done within the caller's deadline
 ├── NotSupported    something that this server does not do
 ├── JobFailed       a job that a call waited for could not be done
 └── JobCancelled    a job that a call waited for was cancelled
@@ -28,8 +30,37 @@ class ShuttingDown(ImpastoError):
     """The server stops; the job goes on, and can be watched and read from the next one."""
 
 
-class Overloaded(ImpastoError):
-    """The server is full; the same request will do later."""
+class Busy(ImpastoError):
+    """The server has too much to do; the same request will do later.
+
+    Attributes:
+        retry_after: s, until it probably will.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+        self.message = message
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.message}; try again in {self.retry_after:.2g} s"
+
+
+class Overloaded(Busy):
+    """The server is full."""
+
+
+class TooLate(Busy):
+    """Others are before this request, and the caller would have given up by the time that it is done.
+
+    Attributes:
+        wait: s, until it would be begun.
+    """
+
+    def __init__(self, wait: float, late: float) -> None:
+        Busy.__init__(self, f"others are before this, and it would miss the deadline by {late:.2g} s", min(late, wait))
+        self.args = (wait, late)
+        self.wait = wait
 
 
 class NotSupported(ImpastoError):

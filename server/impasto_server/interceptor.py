@@ -14,9 +14,8 @@ from grpc_status import rpc_status
 
 from impasto.logs import Log, forget_notes, note
 from impasto_server.metrics import Metrics
-from impasto_server.statuses import internal, status_of
+from impasto_server.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
 
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 
 # How far a caller's clock may run ahead of ours: its deadline reaches us rounded up by at most this share of it, and
@@ -82,10 +81,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         try:
             yield
         except grpc.aio.AbortError:
-            code = _CODES[context.code()]
+            code = code_numbered(context.code())
             raise
         except (asyncio.CancelledError, GeneratorExit):
             code = _why_cut_off(context, perf_counter() - begun)
+            self._metrics.cut_off(method, "deadline" if code is grpc.StatusCode.DEADLINE_EXCEEDED else "caller")
             raise
         except Exception as error:
             status = status_of(error)
@@ -94,7 +94,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 status = internal(request_id)
             else:
                 note(error=status.message)
-            code = _CODES[status.code]
+            if reason := reason_of_refusal(error):
+                self._metrics.refused(method, reason)
+            code = code_of(status)
             await context.abort_with_status(rpc_status.to_status(status))
         finally:
             self._metrics.called(method, code.name)

@@ -65,8 +65,13 @@ class JobDesk:
         self._limits = Limits(max_pixels)
         self._feeds = Feeds(self.get)
 
-    async def create(self, order: JobOrder, owner: str) -> Made:
+    async def create(self, order: JobOrder, owner: str, client: str) -> Made:
         """Queue a job; it is durable on return.
+
+        Args:
+            order: what is asked for.
+            owner: whose it will be.
+            client: who has a share of the places.
 
         Raises:
             NotSupported: jobs are not served.
@@ -75,11 +80,11 @@ class JobDesk:
             QueueFull, RequestReused, StoreUnavailable: see `Jobs.create`.
         """
         await self._store.open()
-        with self._admission.admit():
+        with self._admission.admit(client):
             begun = perf_counter()
             commission = await self._commission(order)
             looked = perf_counter() - begun
-        with self._storing.admit():
+        with self._storing.admit(client):
             job = await self._store.ask(
                 Jobs.create,
                 commission,

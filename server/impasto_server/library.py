@@ -44,12 +44,14 @@ class Brush:
 
     Attributes:
         label: the styles in it, for logs.
+        bundle: the name of the first one's bundle.
         transformer: hex digest of what paints it.
         size_multiple: heights and widths must be multiples of this many px.
         code: [D], the strength applied.
     """
 
     label: str
+    bundle: str
     transformer: str
     size_multiple: int
     code: Codes = field(repr=False)
@@ -120,6 +122,7 @@ class Library:
         first = styles[0].bundle
         return Brush(
             label=" + ".join(style.id for style in styles),
+            bundle=first.name,
             transformer=first.transformer,
             size_multiple=first.size_multiple,
             code=at_strength(code, first.identity, strength),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _BAD_CONFIGURATION
     log = make_log(config.log_level, config.log_format)
     adopt_library_logs(log)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_of_interest)
     try:
         asyncio.run(serve(config, log))
     except (ImpastoError, OSError) as error:
@@ -59,6 +61,11 @@ async def serve(config: Config, log: Log) -> None:
 async def _serve_for_ever(config: Config, log: Log) -> None:
     async with running(config, log=log):
         await asyncio.Event().wait()
+
+
+def _of_interest(record: logging.LogRecord) -> bool:
+    """Leave out that a caller went away while it was being sent something: the call's own line says so."""
+    return not record.getMessage().startswith("ExecuteBatchError raised in core by servicer method")
 
 
 def _leave_runs_behind() -> None:

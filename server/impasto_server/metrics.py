@@ -1,21 +1,24 @@
 """What the server measures, in a registry of its own.
 
-Labels are bounded: methods that exist, status codes, stages. Add a metric here and a method that says when it happens;
-no other module knows the library.
+Labels are bounded: methods that exist, status codes, stages, reasons, the bundles served. Add a metric here and a
+method that says when it happens; no other module knows the library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from impasto import __version__
 from impasto.bundle import Bundle
+from impasto.engine import Engine
 from impasto.jobs import State
 from impasto_server.painter import Painting
 
+_BATCHES = (1, 2, 4, 8, 16, 32)
+_PIXELS = tuple(4**k for k in range(6, 13))  # 64 px a side to 4096
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -31,7 +34,7 @@ class Metrics:
         self._stages = Histogram(
             "impasto_stage_seconds",
             "Where the time of painted photos went.",
-            ("stage",),
+            ("stage", "bundle", "method"),
             buckets=_SECONDS,
             registry=self._registry,
         )
@@ -39,26 +42,99 @@ class Metrics:
             "impasto_requests_in_flight", "Photos in the works, waiting ones included.", registry=self._registry
         )
         self._pixels = Counter("impasto_painted_pixels", "Pixels that engines have painted.", registry=self._registry)
+        self._batches = Histogram(
+            "impasto_batch_pictures",
+            "Of each picture painted, how many were painted at once.",
+            ("bundle",),
+            buckets=_BATCHES,
+            registry=self._registry,
+        )
+        self._sizes = Histogram(
+            "impasto_picture_pixels",
+            "Pixels of each picture painted.",
+            ("bundle",),
+            buckets=_PIXELS,
+            registry=self._registry,
+        )
+        self._depth = Gauge("impasto_queue_depth", "Pictures that wait for an engine.", registry=self._registry)
+        self._wait = Gauge(
+            "impasto_predicted_wait_seconds",
+            "How long the next picture would probably wait for an engine.",
+            registry=self._registry,
+        )
+        self._refused = Counter(
+            "impasto_rejections", "Requests refused, by reason.", ("method", "reason"), registry=self._registry
+        )
+        self._cut_off = Counter(
+            "impasto_cancellations",
+            "Calls cut off by the caller, or by its deadline.",
+            ("method", "reason"),
+            registry=self._registry,
+        )
+        self._items = Counter(
+            "impasto_stream_items", "Photos of streams that were answered.", ("code",), registry=self._registry
+        )
+        self._cached = Counter(
+            "impasto_cache_requests", "Results looked for among those kept.", ("result",), registry=self._registry
+        )
+        self._cache_size = Gauge("impasto_cache_bytes", "Memory that kept results take.", registry=self._registry)
+        self._engines = Gauge(
+            "impasto_engine",
+            "1 for each transformer's engine.",
+            ("bundle", "provider", "precision"),
+            registry=self._registry,
+        )
         self._jobs = Gauge("impasto_jobs", "Jobs, as of a few seconds ago.", ("state",), registry=self._registry)
         self._workers = Gauge("impasto_workers", "Worker processes beside this server.", registry=self._registry)
         self._info = Info("impasto", "This server.", registry=self._registry)
 
-    def watch_in_flight(self, count: Callable[[], float]) -> None:
-        """Ask `count` for the number of requests in flight whenever the metrics are read."""
-        self._in_flight.set_function(count)
+    def watch(
+        self,
+        *,
+        in_flight: Callable[[], float],
+        queue_depth: Callable[[], float],
+        predicted_wait: Callable[[], float],
+        cache_bytes: Callable[[], float],
+    ) -> None:
+        """Ask these whenever the metrics are read."""
+        self._in_flight.set_function(in_flight)
+        self._depth.set_function(queue_depth)
+        self._wait.set_function(predicted_wait)
+        self._cache_size.set_function(cache_bytes)
 
-    def started(self, bundles: Iterable[Bundle], providers: Iterable[str]) -> None:
+    def started(self, bundles: Sequence[Bundle], engines: Mapping[str, Engine]) -> None:
+        """Tell what is served, and on which engine, by the transformer's digest."""
         names = ",".join(f"{bundle.name}@{bundle.version}" for bundle in bundles)
-        provider = ",".join(sorted(set(providers)))
+        provider = ",".join(sorted({engine.name for engine in engines.values()}))
+        for bundle in bundles:
+            engine = engines[bundle.transformer]
+            self._engines.labels(bundle.name, engine.name, engine.precision).set(1)
         self._info.info({"version": __version__, "provider": provider, "bundles": names})
 
     def called(self, method: str, code: str) -> None:
         self._requests.labels(method, code).inc()
 
-    def painted(self, painting: Painting) -> None:
+    def refused(self, method: str, reason: str) -> None:
+        self._refused.labels(method, reason).inc()
+
+    def cut_off(self, method: str, reason: str) -> None:
+        self._cut_off.labels(method, reason).inc()
+
+    def item(self, code: str) -> None:
+        """Count a photo of a stream."""
+        self._items.labels(code).inc()
+
+    def looked_up(self, found: bool) -> None:
+        """Count a result that was looked for."""
+        self._cached.labels("hit" if found else "miss").inc()
+
+    def painted(self, painting: Painting, method: str) -> None:
         for stage, seconds in painting.seconds.items():
-            self._stages.labels(stage).observe(seconds)
-        self._pixels.inc(painting.pixels)
+            self._stages.labels(stage, painting.bundle, method).observe(seconds)
+        if painting.pixels:
+            self._pixels.inc(painting.pixels)
+            self._sizes.labels(painting.bundle).observe(painting.pixels)
+            self._batches.labels(painting.bundle).observe(painting.batch)
 
     def jobs(self, counts: Mapping[State, int]) -> None:
         for state in State:

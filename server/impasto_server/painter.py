@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Protocol
 
-from impasto.images import Format, Limits, Pixels, Size, decode, encode, resize
+from impasto.images import Format, Limits, Size
+from impasto_server import pictures
 from impasto_server.admission import Admission
+from impasto_server.callers import Caller
 from impasto_server.codec import Codec
-from impasto_server.engines import Engines
+from impasto_server.forecast import Forecast
 from impasto_server.library import Brush
-from impasto_server.order import Order, TrainedOrder
-from impasto_server.sizes import output_size, working_size
+from impasto_server.order import TrainedOrder
+from impasto_server.pictures import Photo
+from impasto_server.scheduler import Piece, Run, Scheduler
 
 
 @dataclass(frozen=True)
@@ -24,24 +29,49 @@ class Painting:
         format: its format.
         size: its size.
         working_size: what it was painted at.
-        pixels: how many were painted; 0 where the photo was wanted as it is.
-        seconds: stage -> s: `decode`, `queue`, `engine`, `encode`, `total`; without queue and engine where not painted.
+        bundle: the name of the one whose transformer painted it.
+        pixels: how many were painted now; 0 where the photo was wanted as it is, or the result was at hand.
+        batch: how many photos were painted at once, this one included; 0 where none was.
+        seconds: stage -> s: `decode`, `queue`, `engine`, `encode`, `total`; those that it went through.
     """
 
     file: bytes = field(repr=False)
     format: Format
     size: Size
     working_size: Size
+    bundle: str
     pixels: int
+    batch: int
     seconds: Mapping[str, float]
+
+
+class Paints(Protocol):
+    """What paints orders."""
+
+    async def paint(self, order: TrainedOrder, brush: Brush, caller: Caller, *, patient: bool = False) -> Painting:
+        """Paint one photo.
+
+        Args:
+            order: what is asked for.
+            brush: what to paint with.
+            caller: who asks.
+            patient: wait for a place where the server is full, rather than be refused.
+
+        Raises:
+            Overloaded, TooLate: there is too much to do.
+            InvalidInput: a photo that cannot be read, or a size that does not suit it.
+            EngineError: the run failed.
+            ShuttingDown: the server stops.
+        """
 
 
 class Painter:
     """Paints orders.
 
     Args:
-        engines: what paints.
+        scheduler: what paints.
         admission: who may come in.
+        forecast: who would come in vain.
         codec: what decodes, scales and encodes.
         default_working_size: px, the long side that larger photos are painted at.
         max_pixels: that a photo or a result may have.
@@ -49,55 +79,65 @@ class Painter:
 
     def __init__(
         self,
-        engines: Engines,
+        scheduler: Scheduler,
         admission: Admission,
+        forecast: Forecast,
         codec: Codec,
         *,
         default_working_size: int,
         max_pixels: int,
     ) -> None:
-        self._engines = engines
+        self._scheduler = scheduler
         self._admission = admission
+        self._forecast = forecast
         self._codec = codec
         self._default_working_size = default_working_size
         self._limits = Limits(max_pixels)
 
-    async def paint(self, order: TrainedOrder, brush: Brush) -> Painting:
-        """Paint one photo.
-
-        Raises:
-            Overloaded: no place is free.
-            InvalidInput: a photo that cannot be read, or a size that does not suit it.
-            EngineError: the run failed.
-        """
-        with self._admission.admit():
+    async def paint(self, order: TrainedOrder, brush: Brush, caller: Caller, *, patient: bool = False) -> Painting:
+        """Paint one photo, as `Paints` says."""
+        async with self._place(caller, patient):
             begun = perf_counter()
-            pixels, size = await self._codec.run(self._prepare, order, brush)
+            photo = await self._read(order, brush)
             seconds = {"decode": perf_counter() - begun}
-            painted_at: Size = (pixels.shape[1], pixels.shape[0])
             if brush.paints:
-                run = await self._engines.run(pixels, brush)
-                pixels = run.pixels
+                run = await self._paint(photo, brush, caller)
                 seconds |= {"queue": run.queued, "engine": run.painting}
-            finishing = perf_counter()
-            file = await self._codec.run(_finish, pixels, size, order)
+                painted = perf_counter()
+                file = await self._codec.run(pictures.write_painted, run.planes, photo, order)
+            else:
+                run, painted = None, perf_counter()
+                file = await self._codec.run(pictures.write_unpainted, photo, order)
             done = perf_counter()
-            seconds |= {"encode": done - finishing, "total": done - begun}
-            painted = painted_at[0] * painted_at[1] if brush.paints else 0
-            return Painting(file, order.format, size, painted_at, painted, seconds)
+            seconds |= {"encode": done - painted, "total": done - begun}
+        if run:
+            self._forecast.note(run, seconds["decode"] + seconds["encode"])
+        width, height = photo.working_size
+        return Painting(
+            file=file,
+            format=order.format,
+            size=photo.result,
+            working_size=photo.working_size,
+            bundle=brush.bundle,
+            pixels=width * height if run else 0,
+            batch=run.batch if run else 0,
+            seconds=seconds,
+        )
 
-    def _prepare(self, order: Order, brush: Brush) -> tuple[Pixels, Size]:
-        """Return what to paint, at its working size, and the size of the result.
+    @asynccontextmanager
+    async def _place(self, caller: Caller, patient: bool) -> AsyncIterator[None]:
+        if patient:
+            async with self._admission.turn(caller.client):
+                yield
+        else:
+            self._forecast.check(caller)
+            with self._admission.admit(caller.client):
+                yield
 
-        A photo that will not be painted keeps its own size: scaling there and back would blur it.
-        """
-        photo = decode(order.photo, limits=self._limits)
-        size: Size = (photo.shape[1], photo.shape[0])
-        result = output_size(size, order.output_size, order.format, self._limits.max_pixels)
-        if not brush.paints:
-            return photo, result
-        return resize(photo, *working_size(size, order.working_size, self._default_working_size)), result
+    async def _read(self, order: TrainedOrder, brush: Brush) -> Photo:
+        with self._forecast.coming():
+            return await self._codec.run(pictures.read, order, brush, self._limits, self._default_working_size)
 
-
-def _finish(pixels: Pixels, size: Size, order: Order) -> bytes:
-    return encode(resize(pixels, *size), format=order.format, quality=order.quality)
+    async def _paint(self, photo: Photo, brush: Brush, caller: Caller) -> Run:
+        piece = Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due)
+        return await self._scheduler.paint(piece)

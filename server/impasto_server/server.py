@@ -19,10 +19,12 @@ from impasto.jobs import Jobs
 from impasto.logs import Log, make_log
 from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
 from impasto_server.admission import Admission
+from impasto_server.cache import CachingPainter, Results
 from impasto_server.codec import Codec
 from impasto_server.config import Address, Config
 from impasto_server.engines import Engines, OpenEngine, onnx_engines
 from impasto_server.errors import CannotListen, NotSupported
+from impasto_server.forecast import Forecast
 from impasto_server.health import Health
 from impasto_server.http import HttpPort
 from impasto_server.interceptor import Interceptor
@@ -31,8 +33,12 @@ from impasto_server.library import Library
 from impasto_server.metrics import Metrics
 from impasto_server.operations import SERVICE as OPERATIONS
 from impasto_server.operations import Operations
-from impasto_server.painter import Painter
+from impasto_server.pace import Pace
+from impasto_server.painter import Painter, Paints
+from impasto_server.scheduler import Scheduler
+from impasto_server.statuses import RETRY_AFTER
 from impasto_server.store import Store
+from impasto_server.streams import Streams
 from impasto_server.stylizer import SERVICE as STYLIZER
 from impasto_server.stylizer import Stylizer
 from impasto_server.supervisor import supervised_workers
@@ -64,18 +70,44 @@ class Server:
         self._log = log or make_log(config.log_level, config.log_format)
         self.address = Address.parse(config.listen)
         self.http_address = Address.parse(config.http)
+        self._metrics = Metrics()
         open_engine = open_engine or onnx_engines(config.provider, config.engine_threads, self._log)
-        self._engines = Engines(open_engine, config.engine_runs)
-        self._admission = Admission(config.max_concurrent_requests)
+        pace = Pace()
+        self._engines = Engines(open_engine, pace, config.max_batch or None)
+        self._scheduler = Scheduler(self._engines, config.engine_runs, pace)
+        forecast = Forecast(self._scheduler, config.engine_runs, config.max_wait_seconds)
+        self._admission = Admission(config.max_concurrent_requests, forecast.wait)
         self._codec = Codec(config.codec_threads)
+        self._results = Results(config.cache_bytes)
         sizes = {"default_working_size": config.working_size, "max_pixels": config.max_pixels}
-        self._painter = Painter(self._engines, self._admission, self._codec, **sizes)
+        self._painter: Paints = Painter(self._scheduler, self._admission, forecast, self._codec, **sizes)
+        if config.cache_bytes:
+            self._painter = CachingPainter(
+                self._painter,
+                self._results,
+                self._codec,
+                precision=lambda transformer: self._engines.equipment[transformer].engine.precision,
+                asked=self._metrics.looked_up,
+            )
+        self._streams = Streams(
+            library,
+            self._painter,
+            self._metrics,
+            self._log,
+            window=config.stream_window,
+            max_working_size=config.max_working_size,
+            max_pixels=config.max_pixels,
+        )
         self._store = Store(lambda: _open_jobs(config), self._log)
-        storing = Admission(config.max_concurrent_requests)
+        storing = Admission(config.max_concurrent_requests, lambda _: RETRY_AFTER)
         self._jobs = JobDesk(self._store, self._admission, storing, self._codec, **sizes)
         self._health = Health([STYLIZER, OPERATIONS])
-        self._metrics = Metrics()
-        self._metrics.watch_in_flight(lambda: self._admission.in_flight)
+        self._metrics.watch(
+            in_flight=lambda: self._admission.in_flight,
+            queue_depth=lambda: self._scheduler.depth,
+            predicted_wait=lambda: forecast.wait(""),
+            cache_bytes=lambda: self._results.size,
+        )
         self._workers = supervised_workers(config, alive=self._metrics.workers, log=self._log)
         self._upkeep = Upkeep(self._store, counted=self._metrics.jobs, log=self._log)
         self._http = HttpPort(self._metrics, self._health)
@@ -106,7 +138,7 @@ class Server:
             InvalidInput, MissingDependency: jobs cannot be kept where they should be, now or ever.
         """
         await asyncio.gather(self._engines.warm_up(self._library.bundles), self._open_store())
-        self._metrics.started(self._library.bundles, self._engines.names)
+        self._metrics.started(self._library.bundles, self._engines.engines)
         self._health.ready()
         bundles = [f"{bundle.name}@{bundle.version}" for bundle in self._library.bundles]
         self._log.info("ready", bundles=bundles, styles=len(self._library.styles), jobs=self._config.serves_jobs)
@@ -125,11 +157,12 @@ class Server:
         await asyncio.sleep(0 if abruptly else self._config.drain_delay_seconds)
         self._health.close()
         self._jobs.close()
+        self._streams.close()
         deadline = 0 if abruptly else self._config.drain_seconds
         await asyncio.gather(self._grpc.stop(deadline), self._workers.stop(deadline), self._upkeep.stop())
         await self._http.stop()
         self._codec.close()
-        self._engines.close()
+        self._scheduler.close()
         await self._store.close()
         self._log.info("stopped")
 
@@ -151,7 +184,9 @@ class Server:
             ],
             compression=grpc.Compression.NoCompression,
         )
-        servicer = Stylizer(self._config, self._library, self._painter, self._jobs, self._health, self._metrics)
+        servicer = Stylizer(
+            self._config, self._library, self._painter, self._streams, self._jobs, self._health, self._metrics
+        )
         add_StylizerServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
         add_OperationsServicer_to_server(Operations(self._jobs), server)
         add_HealthServicer_to_server(self._health, server)

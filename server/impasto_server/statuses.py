@@ -38,12 +38,22 @@ from impasto.errors import (
     WeightsNotFound,
 )
 from impasto.jobs import Failure, Job
-from impasto_server.errors import JobCancelled, JobFailed, NotReady, NotSupported, Overloaded, ShuttingDown
+from impasto_server.errors import (
+    Busy,
+    JobCancelled,
+    JobFailed,
+    NotReady,
+    NotSupported,
+    Overloaded,
+    ShuttingDown,
+    TooLate,
+)
 
 DOMAIN = "impasto"
 STYLE_TYPE = "impasto.dev/Style"
 JOB_TYPE = "impasto.dev/Stylization"
 RETRY_AFTER = 1  # s
+_SHORTEST_RETRY = 10  # ms
 
 # A status travels in trailing metadata, twice, and clients take 8 KiB of that: what callers sent is cut short.
 _LONGEST_TEXT = 1000
@@ -81,6 +91,12 @@ def _retry(_: ImpastoError) -> Iterable[Message]:
 
 def _retry_later(error: QueueFull) -> Iterable[Message]:
     yield RetryInfo(retry_delay=Duration(seconds=max(RETRY_AFTER, round(error.retry_after))))
+
+
+def _retry_soon(error: Busy) -> Iterable[Message]:
+    delay = Duration()
+    delay.FromMilliseconds(max(_SHORTEST_RETRY, round(1e3 * error.retry_after)))
+    yield RetryInfo(retry_delay=delay)
 
 
 def _nothing(_: ImpastoError) -> Iterable[Message]:
@@ -132,11 +148,15 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     RequestReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_REUSED", _nothing, _request_id),
     QueueFull: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", _retry_later),
     NotSupported: Answer(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", _nothing),
-    Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry),
+    Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry_soon),
+    TooLate: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "DEADLINE_UNREACHABLE", _retry_soon),
     NotReady: Answer(grpc.StatusCode.UNAVAILABLE, "NOT_READY", _retry),
     ShuttingDown: Answer(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", _retry),
     StoreUnavailable: Answer(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", _retry, says=_nothing_of_the_store),
 }
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_REFUSALS = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 
 # What a worker may report of a job, by the error's name: these can be made anew from a failure.
 _OF_THE_REQUEST = {kind.__name__: kind for kind in (InvalidInput, UnreadableImage, ImageTooLarge)}
@@ -159,6 +179,12 @@ def status_of(error: BaseException) -> Status | None:
             info = ErrorInfo(reason=answer.reason, domain=DOMAIN, metadata=answer.metadata(error))
             return _status(answer.code, answer.says(error), info, answer.details(error))
     return None
+
+
+def reason_of_refusal(error: BaseException) -> str | None:
+    """Return the reason of an error that says that the server has too much to do, or is not there to do it."""
+    answers = (ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    return next((answer.reason for answer in answers if answer.code in _REFUSALS), None)
 
 
 def status_of_job(job: Job) -> Status:
@@ -195,6 +221,16 @@ def _of_the_job(id: str, failure: Failure) -> tuple[grpc.StatusCode, str, ErrorI
         return grpc.StatusCode.FAILED_PRECONDITION, failure.message, info, [PreconditionFailure(violations=[violation])]
     info.reason = "JOB_FAILED"
     return grpc.StatusCode.INTERNAL, failure.message, info, [RequestInfo(request_id=id)]
+
+
+def code_of(status: Status) -> grpc.StatusCode:
+    """Return the code of a status."""
+    return code_numbered(status.code)
+
+
+def code_numbered(number: int) -> grpc.StatusCode:
+    """Return a code by its number."""
+    return _CODES[number]
 
 
 def internal(request_id: str) -> Status:

@@ -13,7 +13,7 @@ from impasto.logs import note
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
 from impasto_server import job_messages, messages
-from impasto_server.callers import owner_of
+from impasto_server.callers import caller_of, owner_of
 from impasto_server.config import Config
 from impasto_server.health import Health
 from impasto_server.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
@@ -21,9 +21,10 @@ from impasto_server.jobs import JobDesk, Made
 from impasto_server.library import Library
 from impasto_server.metrics import Metrics
 from impasto_server.paging import page
-from impasto_server.painter import Painter, Painting
+from impasto_server.painter import Painting, Paints
 from impasto_server.previews import Previews
 from impasto_server.requests import read_order
+from impasto_server.streams import Streams
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Stylizer"].full_name
 
@@ -35,11 +36,19 @@ class Stylizer(StylizerServicer):
     """Speaks the API's messages, and leaves the work to others."""
 
     def __init__(
-        self, config: Config, library: Library, painter: Painter, jobs: JobDesk, health: Health, metrics: Metrics
+        self,
+        config: Config,
+        library: Library,
+        painter: Paints,
+        streams: Streams,
+        jobs: JobDesk,
+        health: Health,
+        metrics: Metrics,
     ) -> None:
         self._limits = {"max_working_size": config.max_working_size, "max_pixels": config.max_pixels}
         self._library = library
         self._painter = painter
+        self._streams = streams
         self._jobs = jobs
         self._health = health
         self._metrics = metrics
@@ -54,10 +63,23 @@ class Stylizer(StylizerServicer):
         brush = self._library.brush(order.style, order.strength)
         note(style=brush.label, strength=round(order.strength, 3), request_bytes=len(order.photo))
         self._health.check_warm()
-        painting = await self._painter.paint(order, brush)
-        self._metrics.painted(painting)
+        painting = await self._painter.paint(order, brush, caller_of(context))
+        self._metrics.painted(painting, "Stylize")
         note(**_noteworthy(painting))
         return messages.painted(painting)
+
+    @override
+    async def StylizeStream(
+        self, requests: AsyncIterator[pb.StylizeStreamRequest], context: Any
+    ) -> AsyncIterator[pb.StylizeStreamResponse]:
+        self._health.check_warm()
+        answers = self._streams.paint(requests, caller_of(context))
+        count = 0
+        async with aclosing(answers):
+            async for answer in answers:
+                count += 1
+                note(items=count)
+                yield answer
 
     @override
     async def ListStyles(self, request: pb.ListStylesRequest, context: Any) -> pb.ListStylesResponse:
@@ -111,7 +133,7 @@ class Stylizer(StylizerServicer):
     async def _make(self, request: pb.StylizeRequest, context: Any, priority: int = 0) -> Made:
         order = read_job_order(request, **self._limits, priority=priority)
         note(paintings=len(order.paintings), request_bytes=request.ByteSize())
-        made = await self._jobs.create(order, owner_of(context))
+        made = await self._jobs.create(order, owner_of(context), caller_of(context).client)
         note(job=made.job.id)
         return made
 

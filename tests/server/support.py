@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 from impasto import images
 from impasto.bundle import Bundle
 from impasto.codes import Codes
-from impasto.engine import FakeEngine
+from impasto.engine import Cancellation, FakeEngine
 from impasto.images import Format, Pixels, Planes
 from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
@@ -98,11 +98,11 @@ class Held(FakeEngine):
         self.entered = threading.Event()
         self.release = threading.Event()
 
-    def run(self, images: Planes, codes: Codes) -> Planes:
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         if self.holding:
             self.entered.set()
             assert self.release.wait(60)
-        return super().run(images, codes)
+        return super().run(images, codes, cancellation)
 
     async def until_entered(self) -> None:
         assert await asyncio.to_thread(self.entered.wait, 60)
@@ -113,10 +113,10 @@ class Broken(FakeEngine):
 
     error: Exception | None = None
 
-    def run(self, images: Planes, codes: Codes) -> Planes:
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         if self.error is not None:
             raise self.error
-        return super().run(images, codes)
+        return super().run(images, codes, cancellation)
 
 
 def photo(width: int = 64, height: int = 48, format: Format = Format.PNG) -> bytes:

@@ -134,8 +134,14 @@ async def test_metrics_count_calls_pixels_and_stages(tmp_path: Path) -> None:
     for line in (
         'impasto_requests_total{code="OK",method="/impasto.v1.Stylizer/Stylize"} 2.0',
         'impasto_requests_total{code="INVALID_ARGUMENT",method="/impasto.v1.Stylizer/Stylize"} 1.0',
-        'impasto_stage_seconds_count{stage="engine"} 1.0',
-        'impasto_stage_seconds_count{stage="total"} 2.0',
+        'impasto_stage_seconds_count{bundle="test",method="Stylize",stage="engine"} 1.0',
+        'impasto_stage_seconds_count{bundle="test",method="Stylize",stage="total"} 2.0',
+        'impasto_batch_pictures_sum{bundle="test"} 1.0',
+        'impasto_picture_pixels_sum{bundle="test"} 3072.0',
+        'impasto_engine{bundle="test",precision="fp32",provider="fake"} 1.0',
+        "impasto_queue_depth 0.0",
+        "impasto_predicted_wait_seconds 0.0",
+        "impasto_cache_bytes 0.0",
         "impasto_painted_pixels_total 3072.0",
         "impasto_requests_in_flight 0.0",
     ):

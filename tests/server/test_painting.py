@@ -11,7 +11,7 @@ import pytest
 from impasto import images
 from impasto.bundle import Bundle, write_bundle
 from impasto.codes import Codes
-from impasto.engine import FakeEngine
+from impasto.engine import Cancellation, FakeEngine
 from impasto.images import Format, Planes
 from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
@@ -100,9 +100,9 @@ class _Recorder(FakeEngine):
         super().__init__()
         self.codes: list[Codes] = []
 
-    def run(self, images: Planes, codes: Codes) -> Planes:
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         self.codes.append(codes)
-        return super().run(images, codes)
+        return super().run(images, codes, cancellation)
 
 
 async def test_a_blend_is_the_weighted_mean_of_its_styles(tmp_path: Path) -> None:

@@ -151,10 +151,12 @@ async def test_a_full_server_says_when_to_try_again(tmp_path: Path) -> None:
         engine.release.set()
         await first
         assert (await served.stylize()).image
+        _, later = await served.get("/metrics")
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert reason(error) == "impasto/OVERLOADED"
-    assert detail(error, RetryInfo).retry_delay.ToSeconds() >= 1
+    assert 0 < detail(error, RetryInfo).retry_delay.ToNanoseconds() < 60e9
     assert "impasto_requests_in_flight 1.0" in metrics
+    assert 'impasto_rejections_total{method="/impasto.v1.Stylizer/Stylize",reason="OVERLOADED"} 1.0' in later
 
 
 async def test_an_unexpected_error_reaches_the_caller_as_an_id_and_the_log_as_a_whole(tmp_path: Path) -> None:

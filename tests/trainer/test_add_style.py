@@ -10,13 +10,14 @@ import torch
 from impasto import images
 from impasto.bundle import GRAPH, WEIGHTS, Bundle, load_bundle, write_bundle
 from impasto.cards import About
-from impasto.engine import FakeEngine, Provider, open_engine
+from impasto.engine import Cancellation, FakeEngine, Provider, open_engine
 from impasto.nn.bundled import read_network
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_exporter.export import export
 from impasto_server.engines import Engines
 from impasto_server.library import Library
+from impasto_server.pace import Pace
 from impasto_trainer.main import main
 from impasto_trainer.paintings import Painting
 from impasto_trainer.recipe import Recipe
@@ -100,12 +101,12 @@ async def test_a_server_opens_the_shared_transformer_once(base: Bundle, made: Bu
         opened.append(bundle.name)
         return FakeEngine()
 
-    engines = Engines(open_one, 1)
+    engines = Engines(open_one, Pace())
     await engines.warm_up(library.bundles)
-    run = await engines.run(gradient(), library.brush("mine/fine-strokes", 1.0))
-    engines.close()
+    brush = library.brush("mine/fine-strokes", 1.0)
+    painted = engines.run(brush.transformer, [gradient()], [brush.code], Cancellation())
     assert opened == ["base"]
-    assert run.pixels.shape == gradient().shape
+    assert painted.shape == (1, 3, *gradient().shape[:2])
 
 
 def test_what_the_engine_paints_is_what_was_trained(made: Bundle) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from impasto.codes import Codes, gate
+from impasto.engine.base import Cancellation
 from impasto.images import Planes
 
 
@@ -18,11 +19,12 @@ class FakeEngine:
     """
 
     name = "fake"
+    precision = "fp32"
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, images: Planes, codes: Codes) -> Planes:
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:  # noqa: ARG002
         self.shapes.append(images.shape)
         a, b = (part[:, :, None, None] for part in gate(codes))
         return np.asarray(np.clip(a * images + b * (1 - images), 0, 1), dtype=np.float32)

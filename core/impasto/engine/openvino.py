@@ -1,0 +1,105 @@
+"""The engine on OpenVINO: bfloat16 where the processor has it and no picture suffers; memory that is given back."""
+
+from __future__ import annotations
+
+import json
+import logging
+from threading import Lock
+
+from impasto.bundle import Bundle
+from impasto.codes import Codes
+from impasto.engine.base import Cancellation, Provider
+from impasto.engine.onnx import Session
+from impasto.engine.probe import decibels, probe_photo
+from impasto.engine.runtime import openvino_device, runtime, session_options
+from impasto.errors import EngineError
+from impasto.images import Planes
+from impasto.machine import resident_bytes, usable_cores
+
+LEAST_DECIBELS = 45.0
+"""PSNR that bfloat16 must keep against fp32 on the probe photo, in every style; 8 bits a channel show 59 at best."""
+
+MOST_KEPT = 384 * 2**20
+"""Bytes that the process may have grown by since the session was opened, before it is opened anew."""
+
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+_log = logging.getLogger(__name__)
+
+
+class OpenVinoEngine:
+    """ONNX Runtime's OpenVINO plugin.
+
+    It keeps the memory of the largest picture that it has seen, and some more for every other size, and nothing makes
+    it give that back but the session's end: so the session is opened anew, in a tenth of a second, when the process
+    has grown by MOST_KEPT. It cannot be stopped: a cancelled run goes on to its end.
+
+    Args:
+        bundle: whose transformer to run.
+        threads: for one run; 0 is every core that this process may use.
+
+    Raises:
+        EngineError: there is no such device, or it cannot run the graph.
+    """
+
+    name = Provider.OPENVINO.value
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        self._bundle = bundle
+        self._threads = threads or usable_cores()
+        self._lock = Lock()
+        self.precision = self._choose_precision()
+        self._open()
+
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
+        painted = self._session.run(images, codes, cancellation)
+        self._give_back()
+        return painted
+
+    def _open(self) -> None:
+        self._session = self._session_in(self.precision)
+        self._opened_at = resident_bytes()
+
+    def _give_back(self) -> None:
+        """Open the session anew if the process has grown too much. Runs that are under way keep the old one alive."""
+        with self._lock:
+            now = resident_bytes()
+            self._opened_at = min(self._opened_at, now)  # what others have given back since was not the session's
+            if now - self._opened_at > MOST_KEPT:
+                self._open()
+
+    def _choose_precision(self) -> str:
+        """Return bf16 where the processor has instructions for it and every style passes, else fp32."""
+        if "BF16" not in _capabilities():
+            return "fp32"
+        exact, rough = self._session_in("fp32"), self._session_in("bf16")
+        photo = probe_photo(self._bundle.size_multiple)
+        for style, code in self._bundle.codes.items():
+            kept = decibels(*(session.run(photo, code[None]) for session in (exact, rough)))
+            if kept < LEAST_DECIBELS:
+                _log.warning(
+                    "bundle %s computes in fp32: bfloat16 keeps %.1f dB of the style %s on a photo, less than %g",
+                    self._bundle.name,
+                    kept,
+                    style,
+                    LEAST_DECIBELS,
+                )
+                return "fp32"
+        return "bf16"
+
+    def _session_in(self, precision: str) -> Session:
+        ort = runtime()
+        device = openvino_device(ort)
+        if device is None:
+            raise EngineError("OpenVINO finds no processor of its kind here; ask for the provider 'cpu'")
+        options = session_options(ort, self._threads)
+        hints = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        options.add_provider_for_devices(
+            [device], {"num_of_threads": str(self._threads), "load_config": json.dumps({"CPU": hints})}
+        )
+        return Session(self._bundle, Provider.OPENVINO, options)
+
+
+def _capabilities() -> str:
+    device = openvino_device(runtime())
+    return "" if device is None else device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "")

@@ -1,0 +1,93 @@
+"""How long an engine takes, learnt from how long it took; and how large a batch it gains by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+_NEWS = 0.2  # the weight of the latest run in the mean
+_UNKNOWN = 0.05  # s a picture, before anything has been painted
+_LARGEST_BATCH = 32
+_LEAST_GAIN = 0.05  # of the time per picture, for twice the batch
+
+
+class Pace:
+    """The seconds a picture that a transformer has lately taken, by the picture's size.
+
+    Sizes are told apart by powers of two of their pixels; one not met yet is guessed from the nearest, in proportion.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, int], float] = {}
+
+    def note(self, transformer: str, pixels: int, seconds: float) -> None:
+        """Learn from a run.
+
+        Args:
+            transformer: its digest.
+            pixels: of one picture.
+            seconds: the run took, for each of its pictures.
+        """
+        key = transformer, _class(pixels)
+        at_class = seconds * 2 ** _class(pixels) / pixels
+        known = self._seconds.get(key, at_class)
+        self._seconds[key] = known + _NEWS * (at_class - known)
+
+    def seconds(self, transformer: str, pixels: int) -> float:
+        """Return how long a picture will probably take."""
+        wanted = _class(pixels)
+        known = {size: took for (whose, size), took in self._seconds.items() if whose == transformer}
+        if not known:
+            return _UNKNOWN
+        nearest = min(known, key=lambda size: abs(size - wanted))
+        return known[nearest] * pixels / float(2**nearest)
+
+
+def _class(pixels: int) -> int:
+    return round(math.log2(pixels))
+
+
+@dataclass(frozen=True)
+class BatchSizes:
+    """The largest batches that a transformer gains by on its device.
+
+    Attributes:
+        measured: pixels of a picture -> how many of such at once.
+        most_pixels: that a batch may have, so that its memory is bounded.
+    """
+
+    measured: Mapping[int, int] = field(default_factory=dict)
+    most_pixels: int = 2**22
+
+    def most(self, pixels: int) -> int:
+        """Return how many pictures of this many pixels to paint at once.
+
+        The larger a picture, the less is gained: so the next larger size that was measured counts, and beyond them
+        all, as many pixels as filled the device there.
+        """
+        larger = [size for size in self.measured if size >= pixels]
+        if larger:
+            found = self.measured[min(larger)]
+        elif self.measured and self.measured[max(self.measured)] > 1:
+            found = self.measured[max(self.measured)] * max(self.measured) // pixels
+        else:
+            found = 1
+        return max(1, min(found, self.most_pixels // pixels))
+
+
+def largest_batch_that_gains(seconds: Callable[[int], float], most: int = _LARGEST_BATCH) -> int:
+    """Return how many pictures to paint at once, by trying 1, 2, 4 and so on while a picture takes less time.
+
+    Args:
+        seconds: paints so many pictures at once, and returns how long it took.
+        most: to try.
+    """
+    best, batch = 1, 2
+    alone = seconds(1)
+    while batch <= most:
+        each = seconds(batch) / batch
+        if each > alone * (1 - _LEAST_GAIN):
+            return best
+        best, alone, batch = batch, each, 2 * batch
+    return best

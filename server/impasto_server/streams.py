@@ -1,0 +1,177 @@
+"""Photos over a stream: each has an answer of its own, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from impasto.errors import InvalidInput
+from impasto.logs import Log
+from impasto.v1 import stylizer_pb2 as pb
+from impasto_server import messages
+from impasto_server.callers import Caller
+from impasto_server.errors import ShuttingDown
+from impasto_server.library import Library
+from impasto_server.metrics import Metrics
+from impasto_server.painter import Paints
+from impasto_server.requests import read_order
+from impasto_server.statuses import code_of, internal, status_of
+from impasto_server.windowed import windowed
+
+METHOD = "StylizeStream"
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """How a stream goes.
+
+    Attributes:
+        ordered: answers come in the order of the photos.
+        window: photos in the works at once.
+        defaults: what every photo's request has in common.
+    """
+
+    ordered: bool
+    window: int
+    defaults: pb.StylizeRequest
+
+
+class Streams:
+    """Paints streams.
+
+    Args:
+        library: the styles.
+        painter: what paints each photo.
+        metrics: told of each.
+        window: the most photos of one stream in the works.
+        max_working_size, max_pixels: as for single requests.
+        log: where unexpected errors go.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        painter: Paints,
+        metrics: Metrics,
+        log: Log,
+        *,
+        window: int,
+        max_working_size: int,
+        max_pixels: int,
+    ) -> None:
+        self._library = library
+        self._painter = painter
+        self._metrics = metrics
+        self._log = log
+        self._window = window
+        self._limits = {"max_working_size": max_working_size, "max_pixels": max_pixels}
+        self._closing = asyncio.Event()
+
+    async def paint(
+        self, requests: AsyncIterator[pb.StylizeStreamRequest], caller: Caller
+    ) -> AsyncGenerator[pb.StylizeStreamResponse, None]:
+        """Yield the answer to each photo.
+
+        Raises:
+            InvalidInput: a message that is not what it should be; what came before has been answered.
+            ShuttingDown: the server stops; so has what came before.
+        """
+        config = self._read_config(await anext(requests, None))
+
+        async def paint(item: pb.StylizeStreamItem) -> pb.StylizeStreamResponse:
+            return await self._answer(item, config, caller)
+
+        items = self._items(requests)
+        answers = windowed(items, paint, window=config.window, ordered=config.ordered)
+        async with aclosing(items), aclosing(answers):
+            async for answer in answers:
+                yield answer
+
+    def close(self) -> None:
+        """Read no further photos; those that have been read are answered."""
+        self._closing.set()
+
+    def _read_config(self, first: pb.StylizeStreamRequest | None) -> StreamConfig:
+        if first is None or not first.HasField("config"):
+            raise InvalidInput("config", "is missing; send it as the stream's first message")
+        config = first.config
+        if config.order not in pb.StylizeStreamConfig.Order.values():
+            raise InvalidInput("config.order", f"{config.order} is no order; give ORDERED or AS_COMPLETED")
+        if config.window < 0:
+            raise InvalidInput("config.window", f"{config.window} is out of range; give 1 or more, or leave it out")
+        if config.defaults.image:
+            raise InvalidInput("config.defaults.image", "is set; send each photo in an item")
+        return StreamConfig(
+            ordered=config.order != pb.StylizeStreamConfig.AS_COMPLETED,
+            window=min(config.window or self._window, self._window),
+            defaults=config.defaults,
+        )
+
+    async def _items(
+        self, requests: AsyncIterator[pb.StylizeStreamRequest]
+    ) -> AsyncGenerator[pb.StylizeStreamItem, None]:
+        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
+        try:
+            while (request := await _next(requests, closing)) is not None:
+                if not request.HasField("item"):
+                    raise InvalidInput("item", "is missing; after the configuration every message carries one")
+                yield request.item
+        finally:
+            closing.cancel()
+
+    async def _answer(
+        self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller
+    ) -> pb.StylizeStreamResponse:
+        try:
+            response = await self._paint(_completed(item.request, config.defaults), caller)
+        except Exception as error:
+            status = status_of(error)
+            if status is None:
+                request_id = uuid4().hex
+                self._log.error("unexpected error", exc_info=error, item_request_id=request_id)
+                status = internal(request_id)
+            self._metrics.item(code_of(status).name)
+            return pb.StylizeStreamResponse(id=item.id, error=status)
+        self._metrics.item("OK")
+        return pb.StylizeStreamResponse(id=item.id, response=response)
+
+    async def _paint(self, request: pb.StylizeRequest, caller: Caller) -> pb.StylizeResponse:
+        if request.WhichOneof("style") == "style_images":
+            raise InvalidInput("style", "has style_images, which take a job; a stream paints trained styles")
+        order = read_order(request, **self._limits)
+        brush = self._library.brush(order.style, order.strength)
+        painting = await self._painter.paint(order, brush, caller, patient=True)
+        self._metrics.painted(painting, METHOD)
+        return messages.painted(painting)
+
+
+def _completed(request: pb.StylizeRequest, defaults: pb.StylizeRequest) -> pb.StylizeRequest:
+    """Return a request with what it leaves out taken from the defaults."""
+    whole = pb.StylizeRequest()
+    whole.CopyFrom(defaults)
+    if request.HasField("blend"):
+        whole.ClearField("blend")  # or two blends would be mixed
+    whole.MergeFrom(request)
+    return whole
+
+
+async def _next(
+    requests: AsyncIterator[pb.StylizeStreamRequest], closing: asyncio.Future[Any]
+) -> pb.StylizeStreamRequest | None:
+    """Return the next message, or None at their end.
+
+    Raises:
+        ShuttingDown: that came first.
+    """
+    reading: asyncio.Future[Any] = asyncio.ensure_future(anext(requests, None))
+    try:
+        await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise ShuttingDown("the server is shutting down; send the photos that have no answer again")
+        return reading.result()  # type: ignore[no-any-return]
+    finally:
+        reading.cancel()
