@@ -12,7 +12,8 @@ from impasto_server.callers import Caller
 from impasto_server.codec import Codec
 from impasto_server.library import Brush
 from impasto_server.order import TrainedOrder
-from impasto_server.painter import Painting, Paints
+from impasto_server.painter import Paints
+from impasto_server.painting import Painting
 
 _OVERHEAD = 1000  # bytes that an entry takes beside its file
 

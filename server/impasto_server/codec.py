@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from impasto_server.errors import ShuttingDown
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,7 +26,19 @@ class Codec:
         self._pool = ThreadPoolExecutor(threads, THREAD_NAME)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do some work, and return what comes of it."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Have some work done, whose end nobody waits for.
+
+        Raises:
+            ShuttingDown: the server stops.
+        """
+        try:
+            self._pool.submit(work)
+        except RuntimeError as error:
+            raise ShuttingDown("the server is shutting down") from error
 
     def close(self) -> None:
         """Drop what waits; work that has begun goes on to its end."""

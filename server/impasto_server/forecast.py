@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from threading import Lock
 from time import perf_counter
 
 from impasto_server.callers import Caller
 from impasto_server.errors import Overloaded, TooLate
-from impasto_server.scheduler import Run, Scheduler
+from impasto_server.painting import Painting
+from impasto_server.scheduler import Scheduler
 
 _NEWS = 0.1  # the weight of the latest photo in the means
 
@@ -26,6 +27,7 @@ class Forecast:
         self._scheduler = scheduler
         self._runs = runs
         self._longest = longest
+        self._lock = Lock()
         self._coming = 0  # photos that have been admitted and are not in the scheduler's queue yet
         self._painting = 0.0  # s, that a picture takes an engine, on average
         self._rest = 0.0  # s, that everything else takes
@@ -55,24 +57,22 @@ class Forecast:
             if late > 0:
                 raise TooLate(wait, late)
 
-    @contextmanager
-    def coming(self) -> Iterator[None]:
-        """Count a photo that is being decoded."""
-        self._coming += 1
-        try:
-            yield
-        finally:
+    def comes(self) -> Callable[[], None]:
+        """Count a photo that has been admitted, and return what to call, from any thread, when it is in the queue."""
+        with self._lock:
+            self._coming += 1
+        return self._has_come
+
+    def note(self, painting: Painting) -> None:
+        """Learn from a photo that is done."""
+        if painting.batch:
+            seconds = painting.seconds
+            self._painting = _mean(self._painting, seconds["engine"] / painting.batch)
+            self._rest = _mean(self._rest, seconds["decode"] + seconds["encode"])
+
+    def _has_come(self) -> None:
+        with self._lock:
             self._coming -= 1
-
-    def note(self, run: Run, rest: float) -> None:
-        """Learn from a photo that is done.
-
-        Args:
-            run: of its engine.
-            rest: s, that everything else took.
-        """
-        self._painting = _mean(self._painting, run.painting / run.batch)
-        self._rest = _mean(self._rest, rest)
 
 
 def _mean(known: float, news: float) -> float:

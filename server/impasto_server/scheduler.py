@@ -7,9 +7,9 @@ and what comes in during a run makes the next batch.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from time import perf_counter
@@ -69,29 +69,21 @@ class _Ticket:
     """A piece that waits or is being painted."""
 
     def __init__(self, piece: Piece, seconds: float) -> None:
+        self.done: Future[Run] = Future()
         self.piece = piece
         self.seconds = seconds
         self.asked = perf_counter()
-        self.begun = 0.0
         self.batch: _Batch | None = None
-        self._loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[Run] = self._loop.create_future()
 
     def finish(self, planes: Planes, batch: _Batch) -> None:
-        now = perf_counter()
-        run = Run(planes, batch.begun - self.asked, now - batch.begun, len(batch.tickets))
-        self._settle(lambda: self.done.set_result(run))
+        if self.done.set_running_or_notify_cancel():
+            self.done.set_result(
+                Run(planes, batch.begun - self.asked, perf_counter() - batch.begun, len(batch.tickets))
+            )
 
     def fail(self, error: Exception) -> None:
-        self._settle(lambda: self.done.set_exception(error))
-
-    def _settle(self, settle: Callable[[], None]) -> None:
-        def in_loop() -> None:
-            if not self.done.done():
-                settle()
-
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(in_loop)
+        if self.done.set_running_or_notify_cancel():
+            self.done.set_exception(error)
 
 
 class _Batch:
@@ -114,7 +106,7 @@ class _Batch:
 
 
 class Scheduler:
-    """Paints pieces on threads of its own. Its methods are for event loops.
+    """Paints pieces on threads of its own. Its methods may be called from any thread, and do not block.
 
     Args:
         engines: what paints.
@@ -138,12 +130,13 @@ class Scheduler:
         """How many pieces wait."""
         return len(self._queue)
 
-    async def paint(self, piece: Piece) -> Run:
-        """Paint one piece. Cancelled, it leaves the queue; one that is being painted stops where the device can.
+    def put(self, piece: Piece) -> Future[Run]:
+        """Have a piece painted, and return what will hold the result, or EngineError or ShuttingDown.
+
+        Cancelled, the piece leaves the queue; what is painted for nobody stops where the device can.
 
         Raises:
             TooLate: others are before it, and it would not be done when it is due.
-            EngineError: the run failed.
             ShuttingDown: the server stops.
         """
         ticket = _Ticket(piece, self._pace.seconds(piece.transformer, piece.size))
@@ -158,11 +151,8 @@ class Scheduler:
                 group=(piece.transformer, piece.pixels.shape),
             )
             self._changed.notify()
-        try:
-            return await ticket.done
-        except asyncio.CancelledError:
-            self._withdraw(ticket)
-            raise
+        ticket.done.add_done_callback(lambda done: self._withdraw(ticket) if done.cancelled() else None)
+        return ticket.done
 
     def wait(self, client: str) -> float:
         """Return how many seconds a piece that this client brought now would probably wait."""
@@ -173,9 +163,10 @@ class Scheduler:
         """Fail what waits; a run that has begun goes on to its end."""
         with self._changed:
             self._closed = True
-            while tickets := self._queue.take():
-                tickets[0].fail(ShuttingDown("the server is shutting down"))
+            left = [ticket for tickets in iter(self._queue.take, []) for ticket in tickets]
             self._changed.notify_all()
+        for ticket in left:
+            ticket.fail(ShuttingDown("the server is shutting down"))
 
     def _wait(self, client: str) -> float:
         now = perf_counter()

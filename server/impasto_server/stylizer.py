@@ -21,7 +21,8 @@ from impasto_server.jobs import JobDesk, Made
 from impasto_server.library import Library
 from impasto_server.metrics import Metrics
 from impasto_server.paging import page
-from impasto_server.painter import Painting, Paints
+from impasto_server.painter import Paints
+from impasto_server.painting import Painting
 from impasto_server.previews import Previews
 from impasto_server.requests import read_order
 from impasto_server.streams import Streams

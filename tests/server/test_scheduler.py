@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -79,8 +79,8 @@ def piece(
     return Piece(pixels, bundle.transformer, code(1 - strength, strength), client, due)
 
 
-def begin(scheduler: Scheduler, *pieces: Piece) -> list[asyncio.Task[Run]]:
-    return [asyncio.ensure_future(scheduler.paint(item)) for item in pieces]
+def begin(scheduler: Scheduler, *pieces: Piece) -> list[asyncio.Future[Run]]:
+    return [asyncio.wrap_future(scheduler.put(item)) for item in pieces]
 
 
 async def until_waiting(scheduler: Scheduler, count: int) -> None:
@@ -209,7 +209,7 @@ async def test_who_would_be_too_late_is_refused_and_told_when_to_come(tmp_path: 
         waiting = begin(scheduler, *(piece(bundle, side=512) for _ in range(50)))
         await until_waiting(scheduler, 49)
         with pytest.raises(TooLate) as caught:
-            await scheduler.paint(piece(bundle, due=perf_counter()))
+            scheduler.put(piece(bundle, due=perf_counter()))
         assert 0 < caught.value.retry_after <= caught.value.wait
         assert scheduler.depth == 49
         for task in waiting:
@@ -256,24 +256,4 @@ async def test_closing_fails_what_waits_and_lets_what_runs_finish(tmp_path: Path
         engine.release.release()
         assert (await running).batch == 1
         with pytest.raises(ShuttingDown):
-            await scheduler.paint(piece(bundle))
-
-
-async def test_a_loop_that_ends_first_leaves_the_engines_unharmed(tmp_path: Path) -> None:
-    engine, bundle = Gated(), fake_bundle(tmp_path / "b")
-    async with scheduling(bundle, engine) as scheduler:
-
-        def elsewhere() -> None:
-            async def give_up() -> None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(scheduler.paint(piece(bundle)), 0.01)
-
-            engine.stops = False
-            asyncio.run(give_up())
-
-        await asyncio.to_thread(elsewhere)
-        engine.release.release()
-        await engine.until_entered()
-        (painting,) = begin(scheduler, piece(bundle))
-        engine.release.release()
-        assert (await painting).batch == 1
+            scheduler.put(piece(bundle))
