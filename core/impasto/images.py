@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import io
 import math
-import re
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
+from impasto.headers import SIDEWAYS, reader, turn
 from impasto.srgb import apply_profile, split_alpha
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +39,6 @@ _Box = tuple[float, float, float, float]
 
 MIN_SIDE = 16  # px; a transformer reflects its borders at a quarter of the size, and needs 4 px there
 MAX_PIXELS = 50_000_000
-MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one passes over the whole picture again
 BACKGROUND = (255, 255, 255)  # what shows through a transparent picture: the paper that it is printed on
 
 DECODED_SIDE = 1.5  # times a wanted side, that a JPEG is decoded at if it is not decoded whole; see decision 18
@@ -47,31 +46,6 @@ _STRIP = 65_536  # values that are rounded at once: as many as a core's cache ho
 
 DEFAULT_QUALITY = 90
 _JPEG_FULL_CHROMA = 90  # from this quality on, chroma is kept at full resolution: strokes have sharp coloured edges
-
-# Named here rather than left to Image.open, which warns of large pictures (to filter warnings is not safe among
-# threads), tries formats that are not meant, and takes a phone's JPEG with a depth map for another format.
-_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
-)
-_JPEG_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")  # a scan's header, of 1 to 4 components
-
-_UPRIGHT = {  # what undoes each EXIF orientation; 1 is upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = (
-    Image.Transpose.TRANSPOSE,
-    Image.Transpose.ROTATE_270,
-    Image.Transpose.TRANSVERSE,
-    Image.Transpose.ROTATE_90,
-)
 
 
 class Format(Enum):
@@ -140,13 +114,13 @@ class PictureFile:
         if not data:
             raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
         self._data, self._field, self._limits = data, field, limits or Limits()
-        self._read = _reader(data, field)
+        self._read = reader(data, field)
         with self._readable():
             image = self._open()
             self._limits.check(*image.size, field)
             if isinstance(image, PngImageFile):
                 image.load()  # its EXIF may come after its pixels
-            self._turn = _turn(image)
+            self._turn = turn(image)
             self.size: Size = self._turned(image.size)
         self._opened: ImageFile | None = image
 
@@ -169,7 +143,7 @@ class PictureFile:
 
     def _turned(self, size: Size) -> Size:
         """Return the size upright of one as stored, or the other way round."""
-        return (size[1], size[0]) if self._turn in _SIDEWAYS else size
+        return (size[1], size[0]) if self._turn in SIDEWAYS else size
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -279,39 +253,24 @@ def _encode(image: Image.Image, size: Size | None, format: Format, quality: int)
             "choose PNG or a smaller output",
         )
     image = _scaled(image, size)
-    buffer = io.BytesIO()
-    match format:
-        case Format.JPEG:
-            subsampling = 0 if quality >= _JPEG_FULL_CHROMA else 2
-            image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-        case Format.PNG:
-            image.save(buffer, "PNG", compress_level=3)
-        case Format.WEBP:
-            image.save(buffer, "WEBP", quality=quality, method=3)
-    return buffer.getvalue()
+    with _scratch() if format is Format.JPEG else io.BytesIO() as file:
+        match format:
+            case Format.JPEG:
+                subsampling = 0 if quality >= _JPEG_FULL_CHROMA else 2
+                image.save(file, "JPEG", quality=quality, subsampling=subsampling)
+            case Format.PNG:
+                image.save(file, "PNG", compress_level=3)
+            case Format.WEBP:
+                image.save(file, "WEBP", quality=quality, method=3)
+        file.seek(0)
+        return file.read()
 
 
-def _reader(data: bytes, field: str) -> type[ImageFile]:
-    """Return what reads this kind of file, which its first bytes tell."""
-    reader = next((reader for signature, reader in _READERS if signature.match(data)), None)
-    if reader is None:
-        raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no JPEG, PNG or WebP; send one of these")
-    if reader is JpegImageFile:
-        scans = sum(1 for _ in _JPEG_SCAN.finditer(data))
-        if scans > MAX_SCANS:
-            raise UnreadableImage(field, f"is a JPEG of {scans} scans; at most {MAX_SCANS} are read; save it anew")
-    return reader
-
-
-def _turn(image: ImageFile) -> Image.Transpose | None:
-    """Return what undoes the EXIF orientation.
-
-    ImageOps.exif_transpose writes the EXIF anew too, which fails for some cameras'.
-    """
-    try:
-        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged metadata does not make a damaged picture
-        return None
+def _scratch() -> BinaryIO:
+    """Return a file in memory; where it has a descriptor, Pillow lets other threads run while it encodes a JPEG."""
+    if hasattr(os, "memfd_create"):  # not on macOS
+        return os.fdopen(os.memfd_create("impasto"), "w+b", buffering=0)
+    return io.BytesIO()
 
 
 def _to_srgb(image: ImageFile, size: Size | None) -> Image.Image:

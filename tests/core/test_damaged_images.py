@@ -13,6 +13,7 @@ from PIL import Image
 
 from impasto import images
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
+from impasto.headers import MAX_SCANS
 from tests.core.pngs import GREY, RGB, png
 from tests.support import gradient
 
@@ -60,8 +61,18 @@ def test_a_file_cut_short_is_refused_or_has_lost_nothing(format: images.Format) 
     assert refused >= len(whole) - 24  # a PNG ends with checksums and a chunk that only says so
 
 
+def test_a_jpeg_cut_short_is_refused_at_a_reduced_scale_too() -> None:
+    whole = images.encode(gradient(160, 120))
+    images.PictureFile(whole).decode((20, 15))
+
+    for end in range(0, len(whole) - 2, 7):
+        with pytest.raises(UnreadableImage):
+            images.PictureFile(whole[:end]).decode((20, 15))
+
+
 @FORMATS
-def test_flipped_bytes_raise_no_foreign_error(format: images.Format) -> None:
+@pytest.mark.parametrize("size", [None, (20, 15)], ids=["whole", "small"])
+def test_flipped_bytes_raise_no_foreign_error(format: images.Format, size: images.Size | None) -> None:
     rng = np.random.default_rng(20)
     whole = np.frombuffer(images.encode(gradient(), format=format), np.uint8)
     limits = images.Limits(max_pixels=1_000_000)
@@ -71,7 +82,7 @@ def test_flipped_bytes_raise_no_foreign_error(format: images.Format) -> None:
         places = rng.integers(0, len(mutant), size=rng.integers(1, 8))
         mutant[places] = rng.integers(0, 256, size=len(places))
         try:
-            pixels = images.decode(mutant.tobytes(), limits=limits)
+            pixels = images.PictureFile(mutant.tobytes(), limits=limits).decode(size)
         except InvalidInput:
             continue
         assert pixels.shape[2] == 3
@@ -136,5 +147,5 @@ def test_a_jpeg_that_is_all_scans_is_refused() -> None:
     data = buffer.getvalue()
     last_scan = data[data.rindex(b"\xff\xda") : -2]
 
-    with pytest.raises(UnreadableImage, match=f"at most {images.MAX_SCANS} are read"):
-        images.decode(data[:-2] + last_scan * images.MAX_SCANS + data[-2:])
+    with pytest.raises(UnreadableImage, match=f"at most {MAX_SCANS} are read"):
+        images.decode(data[:-2] + last_scan * MAX_SCANS + data[-2:])

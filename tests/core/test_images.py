@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,6 +203,17 @@ def test_every_depth_is_accepted(data: bytes, shown: list[int]) -> None:
     assert colour_of(data) == shown
 
 
+def test_a_profile_is_not_taken_for_another_that_came_before() -> None:
+    red = Image.new("RGB", SIZE, (255, 0, 0))
+    rotated, plain = file_of(red, "PNG", icc_profile=profiles.rotated_rgb()), file_of(red, "PNG")
+    large = file_of(red, "PNG", icc_profile=profiles.rotated_rgb() + bytes(100_000))
+
+    for _ in range(2):
+        assert colour_of(rotated)[1] > 250
+        assert colour_of(large)[1] > 250
+        assert colour_of(plain) == [255, 0, 0]
+
+
 # Transparency: half of black over white is grey, and what is wholly transparent is white.
 
 
@@ -243,6 +258,119 @@ def test_another_shade_than_the_transparent_one_stays() -> None:
     assert colour_of(png(16, 16, 16, GREY, u16(0x1235) * 16, (b"tRNS", u16(0x1234)))) == [18] * 3
 
 
+# Decoding to a size
+
+
+def scene(width: int, height: int) -> images.Pixels:
+    """Return a picture with soft edges everywhere, as a photo has them, no two of whose turns look alike."""
+    noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+    return images.resize(noise, width, height)
+
+
+def distance(pixels: images.Pixels, other: images.Pixels) -> float:
+    return float(np.abs(pixels.astype(int) - other).mean())
+
+
+@pytest.mark.parametrize("format", list(images.Format), ids=lambda kind: kind.value)
+@pytest.mark.parametrize("size", [(37, 19), (80, 40), (201, 101), (400, 200), (403, 199), (500, 260)])
+def test_a_picture_decoded_to_a_size_is_what_it_is_when_scaled_afterwards(
+    format: images.Format, size: tuple[int, int]
+) -> None:
+    data = images.encode(scene(403, 199), format=format)
+    file = images.PictureFile(data)
+
+    pixels = file.decode(size)
+
+    assert file.size == (403, 199)
+    assert pixels.shape == (size[1], size[0], 3)
+    assert distance(pixels, images.resize(images.decode(data), *size)) < 2
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_a_picture_decoded_to_a_size_is_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = file_of(TURNED[orientation](Image.fromarray(scene(400, 240))), "JPEG", exif=exif, quality=95)
+    file = images.PictureFile(data)
+
+    pixels = file.decode((70, 40))
+
+    assert file.size == (400, 240)
+    assert distance(pixels, images.resize(scene(400, 240), 70, 40)) < 2
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_jpeg_without_rgb_is_decoded_to_a_size(mode: str) -> None:
+    data = file_of(Image.fromarray(scene(400, 240)).convert(mode), "JPEG", quality=95)
+
+    pixels = images.PictureFile(data).decode((70, 40))
+
+    assert distance(pixels, images.resize(images.decode(data), 70, 40)) < 2
+
+
+def test_a_picture_decoded_to_a_size_is_in_srgb() -> None:
+    data = file_of(Image.new("RGB", (400, 240), (255, 0, 0)), "JPEG", icc_profile=profiles.rotated_rgb(), quality=100)
+
+    pixels = images.PictureFile(data).decode((70, 40))
+
+    assert np.abs(pixels.astype(int) - [0, 255, 0]).max() <= 8
+
+
+def test_a_transparent_picture_decoded_to_a_size_has_no_fringe() -> None:
+    image = Image.new("RGBA", (64, 64), (255, 0, 0, 0))  # red is what is not to be seen
+    image.paste((255, 255, 255, 255), (0, 0, 32, 64))
+
+    pixels = images.PictureFile(file_of(image, "PNG")).decode((20, 20))
+
+    assert (pixels == 255).all()
+
+
+def test_a_file_may_be_decoded_again_and_larger() -> None:
+    data = images.encode(scene(400, 240))
+    file = images.PictureFile(data)
+
+    assert file.decode((40, 24)).shape == (24, 40, 3)
+    assert (file.decode() == images.decode(data)).all()
+
+
+def test_a_png_that_tells_its_orientation_last_has_its_upright_size() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    told = exif.tobytes().removeprefix(b"Exif\0\0")
+    data = png(20, 30, 8, RGB, b"\x09" * 60)
+    end = data.rindex(b"IEND") - 4
+    chunk = struct.pack(">I", len(told)) + b"eXIf" + told + struct.pack(">I", zlib.crc32(b"eXIf" + told))
+
+    file = images.PictureFile(data[:end] + chunk + data[end:])
+
+    assert file.size == (30, 20)
+    assert file.decode().shape == (20, 30, 3)
+
+
+def test_a_jpeg_of_48_megapixels_takes_little_memory_when_it_is_wanted_small(tmp_path: Path) -> None:
+    (tmp_path / "vast.jpg").write_bytes(file_of(Image.new("RGB", (8000, 6000), (9, 99, 199)), "JPEG"))
+    script = """
+import re, sys
+from pathlib import Path
+from impasto import images
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+data = Path(sys.argv[1]).read_bytes()
+before = peak()
+print(images.PictureFile(data).decode((1280, 960)).shape, peak() - before)
+"""
+
+    run = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "vast.jpg"], capture_output=True, text=True, check=True
+    )
+
+    *shape, kilobytes = run.stdout.split()
+    assert "".join(shape) == "(960,1280,3)"
+    assert int(kilobytes) < 60_000  # whole, it would be 144 MB, and 192 while it is decoded
+
+
 # Encoding
 
 
@@ -258,6 +386,40 @@ def test_what_is_encoded_is_of_the_format_and_decodes_to_the_same_picture(format
 
 def test_png_loses_nothing() -> None:
     assert (images.decode(images.encode(gradient(), format=images.Format.PNG)) == gradient()).all()
+
+
+@pytest.mark.parametrize("size", [None, (64, 48), (30, 50), (160, 120)])
+def test_planes_are_encoded_as_their_pixels_are(size: tuple[int, int] | None) -> None:
+    planes = images.to_planes(gradient(68, 52))[:, :, :48, :64]
+    pixels = images.to_pixels(planes)
+
+    data = images.encode_planes(planes, size=size, format=images.Format.WEBP, quality=80)
+
+    assert data == images.encode(pixels, size=size, format=images.Format.WEBP, quality=80)
+    assert data == images.encode(images.resize(pixels, *(size or (64, 48))), format=images.Format.WEBP, quality=80)
+
+
+def test_a_system_without_files_in_memory_writes_the_same_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = images.encode(gradient())
+    monkeypatch.delattr("os.memfd_create")
+
+    assert images.encode(gradient()) == expected
+
+
+def test_a_jpeg_leaves_no_file_open() -> None:
+    images.encode(gradient())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    images.encode(gradient())
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_it_is_the_scaled_picture_that_a_format_must_hold() -> None:
+    narrow = np.zeros((16, 32, 3), np.uint8)
+
+    with pytest.raises(InvalidInput, match="WEBP holds at most 16383 px a side, not 16384x16"):
+        images.encode(narrow, size=(16_384, 16), format=images.Format.WEBP)
 
 
 @pytest.mark.parametrize("quality", [0, 101, -1])
@@ -305,6 +467,13 @@ def test_all_values_survive_the_way_to_planes_and_back() -> None:
     assert planes.flags.c_contiguous
     assert (planes.min(), planes.max()) == (0, 1)
     assert (images.to_pixels(planes) == pixels).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 5), (700, 300), (30_000, 2)])
+def test_pictures_of_every_shape_survive_the_way_to_planes_and_back(width: int, height: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+    assert (images.to_pixels(images.to_planes(pixels)) == pixels).all()
 
 
 def test_planes_are_clipped_and_rounded_to_nearest() -> None:
