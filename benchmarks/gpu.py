@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one call: train the styles, time engine and optimiser, run the CUDA tests.
+"""Everything that needs a GPU, in one call: train the styles, time engine, server and optimiser, run the CUDA tests.
 
     python -m benchmarks.gpu --photos DIR --painting FILE... --out DIR [--minutes 8] [--vgg-weights FILE]
 
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import signal
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,17 +24,13 @@ from typing import IO
 import numpy as np
 import torch
 
-from impasto.bundle import STARTER, load_bundle
-from impasto.engine import Engine, available_providers, open_engine
+from benchmarks.gpu_engine import BATCHES, CLIENTS, SIZES, engine_table, ms, served_table, trials_table
+from impasto.bundle import STARTER
 from impasto.images import resize
 from impasto.machine import machine, table
 from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
 from impasto.nn.optimize import optimize, perception_for
 from impasto.optimization import Optimization
-
-SIZES = (256, 512, 1024)  # px, both sides
-BATCHES = (1, 4, 8)
-WARM_UP = 3  # runs that do not count
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{device}; {machine()}; torch {torch.__version__}\n", flush=True)
     if options.photos:
         print(train(options), flush=True)
-    print(engine_table(options.bundle, options.runs), flush=True)
-    print(optimizer_table(options.vgg_weights), flush=True)
-    print(cuda_tests(), flush=True)
+    for name in options.parts:
+        print(PARTS[name](options), flush=True)
 
 
 def train(options: argparse.Namespace) -> str:
@@ -67,45 +60,42 @@ def train(options: argparse.Namespace) -> str:
     return f"trained {', '.join(reached.styles)}: step {step}, {1e3 * seconds / step:.1f} ms a step\n"
 
 
-def engine_table(path: Path, runs: int) -> str:
-    """Return latency and throughput of every provider that there is."""
-    bundle = load_bundle(path)
-    rows = []
-    for provider in available_providers():
-        engine = open_engine(bundle, provider=provider)
-        for size in SIZES:
-            for batch in BATCHES:
-                ms = _median_ms(engine, batch, size, next(iter(bundle.codes.values())), runs)
-                rows.append((provider.value, size, batch, f"{ms:.1f}", f"{1e3 * batch / ms:.1f}"))
-    return table(("provider", "px", "batch", "ms a run", "pictures/s"), rows) + "\n"
-
-
-def optimizer_table(weights: Path | None) -> str:
+def optimizer_table(options: argparse.Namespace) -> str:
     """Return how long a picture takes that is optimised; on a CPU a few steps, to see that it works."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps = Optimization().steps if device.type == "cuda" else 3
     rng = np.random.default_rng(0)
     pictures = [resize(rng.integers(0, 256, (48, 48, 3)).astype(np.uint8), 1024, 1024) for _ in range(2)]
     rows = []
-    for name in ("vgg19", "lowrank") if weights else ("lowrank",):
+    for name in ("vgg19", "lowrank") if options.vgg_weights else ("lowrank",):
         asked = Optimization(perception=name, steps=steps)
-        eye = perception_for(asked, weights if name == "vgg19" else None, device=device)
-        for size in SIZES:
+        eye = perception_for(asked, options.vgg_weights if name == "vgg19" else None, device=device)
+        for size in options.sizes:
             paint = partial(optimize, pictures[0], [(pictures[1], 1.0)], asked, perception=eye, working_size=size)
             paint()  # the first at a size sets up more than it paints
-            seconds = _ms(paint) / 1e3
+            seconds = ms(paint) / 1e3
             rows.append((name, size, steps, f"{seconds:.2f}"))
     return table((f"optimiser on {device.type}", "px", "steps", "s"), rows) + "\n"
 
 
-def cuda_tests() -> str:
+def cuda_tests(_: argparse.Namespace) -> str:
     """Run the tests that need a GPU, and return how they ended."""
     if find_spec("pytest") is None:
-        return "CUDA tests: pytest is not installed"
+        return "CUDA tests: pytest is not installed\n"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"], capture_output=True, text=True, check=False
     )
-    return f"CUDA tests: {done.stdout.strip().splitlines()[-1]}"
+    failures = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
+    return "\n".join(["CUDA tests:", *failures, done.stdout.strip().splitlines()[-1], ""])
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "tests": cuda_tests,
+    "engine": engine_table,
+    "trials": trials_table,
+    "served": served_table,
+    "optimiser": optimizer_table,
+}
 
 
 def _run_for(seconds: float, command: Sequence[str], log: IO[bytes]) -> None:
@@ -116,19 +106,6 @@ def _run_for(seconds: float, command: Sequence[str], log: IO[bytes]) -> None:
         process.terminate()
     if process.returncode not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):  # the last: before its first step
         raise subprocess.CalledProcessError(process.returncode, command)
-
-
-def _median_ms(engine: Engine, batch: int, size: int, code: np.ndarray, runs: int) -> float:
-    photos = np.random.default_rng(0).random((batch, 3, size, size), dtype=np.float32)
-    codes = np.repeat(code[None], batch, axis=0)
-    times = [_ms(lambda: engine.run(photos, codes)) for _ in range(WARM_UP + runs)]
-    return statistics.median(times[WARM_UP:])
-
-
-def _ms(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    run()
-    return 1e3 * (time.perf_counter() - begun)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,8 +119,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=8, help="of training in this call [%(default)s]")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help="VGG-19, safetensors")
     parser.add_argument("--recipe", nargs=argparse.REMAINDER, default=[], help="the rest goes to impasto-train fit")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=[*PARTS], help="what to do after the training [all of them]"
+    )
     parser.add_argument("--bundle", type=Path, default=STARTER, metavar="DIR", help="to time [the starter]")
     parser.add_argument("--runs", type=int, default=20, help="that count, each [%(default)s]")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="PX", help="of pictures [256 512 1024]")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, metavar="N", help="[1 2 4 8 16 32]")
+    parser.add_argument(
+        "--clients", type=int, nargs="+", default=CLIENTS, metavar="N", help="of the server [1 8 32 64]"
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="under each load on the server [%(default)s]")
     return parser
 
 

@@ -3,6 +3,7 @@
     bundle.json               the manifest: everything below, and the SHA-256 of every other file
     transformer.onnx          the graph; its weights lie in
     transformer.safetensors   which the graph refers to as external data, so that they are stored once
+    transformer.fp16.onnx     the graph in half precision, of the same weights; not in every bundle
     styles.safetensors        style id -> [D], and `identity`
     styles/<id>.jpg, .md      thumbnail and model card of each style
 
@@ -31,6 +32,7 @@ from impasto.errors import BundleError, StyleNotFound
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 GRAPH = "transformer.onnx"
+HALF_GRAPH = "transformer.fp16.onnx"
 WEIGHTS = "transformer.safetensors"
 CODES = "styles.safetensors"
 IDENTITY = "identity"
@@ -88,6 +90,20 @@ class Bundle:
     @property
     def graph(self) -> Path:
         return self.path / GRAPH
+
+    @property
+    def graphs(self) -> Mapping[str, Path]:
+        """The graph in every precision that there is one in: `fp32` always, and `fp16` in most bundles."""
+        return {name: self.path / file for name, file in _precisions(self.manifest).items()}
+
+    def graph_in(self, precision: str) -> Path:
+        """Return the graph in a precision, or raise BundleError."""
+        if precision not in self.graphs:
+            raise BundleError(
+                f"{self.path} has no graph in {precision!r}, but {', '.join(self.graphs)}; "
+                f"export it again, or run: impasto-export --half {self.path}"
+            )
+        return self.graphs[precision]
 
     def code(self, style: str) -> Codes:
         """Return a style's code [D], or raise StyleNotFound."""
@@ -227,6 +243,9 @@ def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) 
     for name in (manifest["name"], *styles):
         if not is_id(name):
             raise ValueError(f"{name!r} is no id; one has lower case letters, digits and hyphens")
+    for file in _precisions(manifest).values():
+        if file not in contents:
+            raise ValueError(f"it names the graph {file!r} among its precisions, but not among its files")
     size_multiple = manifest["size_multiple"]
     if not isinstance(size_multiple, int) or size_multiple < 1:
         raise ValueError(f"size_multiple is {size_multiple!r}, not a whole number above 0")
@@ -241,6 +260,11 @@ def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) 
         identity=identity,
         manifest=manifest,
     )
+
+
+def _precisions(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the file of the graph in every precision."""
+    return {**dict(manifest.get("precisions", {})), "fp32": GRAPH}
 
 
 def _style_info(entry: Mapping[str, Any], contents: Mapping[str, bytes]) -> StyleInfo:

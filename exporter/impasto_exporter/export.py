@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from safetensors.torch import save
 
@@ -15,10 +14,10 @@ from impasto.bundle import CODES, GRAPH, IDENTITY, WEIGHTS, Bundle, write_bundle
 from impasto.cards import About, model_card
 from impasto.engine import Provider, open_engine
 from impasto.engine.onnx import IMAGE, PAINTED, STYLE
-from impasto.errors import ExportError
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import identity_code
 from impasto_exporter.graph import OPSET, build_graph, check_nodes
+from impasto_exporter.half_variant import HalfParity, check_model, with_half
 from impasto_exporter.parity import Parity, compare
 
 
@@ -30,11 +29,13 @@ class Export:
         bundle: read back and verified.
         nodes: operator -> how many nodes.
         parity: how far the graph is from torch.
+        half: how far the graph in half precision is from it; the bundle has it where it passes.
     """
 
     bundle: Bundle
     nodes: dict[str, int]
     parity: Parity
+    half: HalfParity
 
 
 def export(checkpoint: Checkpoint, out: Path, *, name: str, version: str, about: About) -> Export:
@@ -54,17 +55,11 @@ def export(checkpoint: Checkpoint, out: Path, *, name: str, version: str, about:
     manifest = _manifest(checkpoint, name, version, about)
     with tempfile.TemporaryDirectory() as scratch:
         draft = write_bundle(Path(scratch) / "bundle", manifest, files)
-        _check_model(draft.graph)
+        check_model(draft.graph)
         codes = torch.cat([checkpoint.codes, identity_code(checkpoint.codes)[None]])
         parity = compare(network, open_engine(draft, provider=Provider.CPU), codes)
-    return Export(write_bundle(out, {**manifest, "parity": parity.to_dict(), "nodes": nodes}, files), nodes, parity)
-
-
-def _check_model(graph: Path) -> None:
-    try:
-        onnx.checker.check_model(graph, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"ONNX's checker refuses the graph: {error}") from error
+    manifest, files, half = with_half({**manifest, "parity": parity.to_dict(), "nodes": nodes}, files)
+    return Export(write_bundle(out, manifest, files), nodes, parity, half)
 
 
 def _style_files(checkpoint: Checkpoint, about: About) -> dict[str, bytes]:

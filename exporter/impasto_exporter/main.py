@@ -1,4 +1,7 @@
-"""`impasto-export`: turn a checkpoint into a bundle that a server loads."""
+"""`impasto-export`: turn a checkpoint into a bundle that a server loads.
+
+With --half it gives a bundle that there is already a graph in half precision, and changes nothing else of it.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,17 @@ from impasto.cards import About
 from impasto.errors import ImpastoError, InvalidInput
 from impasto.nn.checkpoint import Checkpoint
 from impasto_exporter.export import Export, export
+from impasto_exporter.half_variant import add_half
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     try:
-        _report(_export(options))
+        if options.half:
+            _, parity = add_half(options.half)
+            print(f"{options.half}: {parity}")
+        else:
+            _report(_export(options))
     except ImpastoError as error:
         print(f"impasto-export: {error}", file=sys.stderr)
         return 1
@@ -63,6 +71,7 @@ def _report(done: Export) -> None:
     for batch, height, width, error in done.parity.cases:
         print(f"parity at {batch} x {height} x {width}: {error:.2e}")
     print(f"largest error: {done.parity.largest:.2e} ({done.parity.engine} against torch)")
+    print(done.half)
     size = sum(file.stat().st_size for file in done.bundle.path.rglob("*") if file.is_file())
     print(
         f"{done.bundle.path}: {done.bundle.name} {done.bundle.version}, {len(done.bundle.styles)} styles, "
@@ -70,10 +79,23 @@ def _report(done: Export) -> None:
     )
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.half is None and (options.checkpoint is None or options.out is None):
+        parser.error("give CHECKPOINT and --out BUNDLE, or --half BUNDLE")
+    if options.half is not None and (options.checkpoint is not None or options.out is not None):
+        parser.error("--half BUNDLE changes that bundle itself; give neither CHECKPOINT nor --out with it")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="impasto-export", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what impasto-train wrote")
-    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="directory to write, or to replace")
+    parser = argparse.ArgumentParser(
+        prog="impasto-export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", type=Path, nargs="?", metavar="CHECKPOINT", help="what impasto-train wrote")
+    parser.add_argument("--out", type=Path, metavar="BUNDLE", help="directory to write, or to replace")
+    parser.add_argument("--half", type=Path, metavar="BUNDLE", help="add its graph in half precision to a bundle")
     parser.add_argument("--name", help="the bundle's name [the directory's]")
     parser.add_argument("--bundle-version", default="1", metavar="VERSION", help="[%(default)s]")
     parser.add_argument("--about", type=Path, metavar="FILE", help="TOML with titles, artists and sources")

@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from impasto.bundle import CODES, GRAPH, IDENTITY, MANIFEST, WEIGHTS, Bundle, load_bundle, sha256, write_bundle
+from impasto.bundle import (
+    CODES,
+    GRAPH,
+    HALF_GRAPH,
+    IDENTITY,
+    MANIFEST,
+    WEIGHTS,
+    Bundle,
+    load_bundle,
+    sha256,
+    write_bundle,
+)
 from impasto.errors import BundleError, StyleNotFound
 from tests.support import CODE_SIZE, code, fake_bundle
 
@@ -56,6 +67,18 @@ def test_bundles_share_a_digest_exactly_when_they_share_a_transformer(tmp_path: 
     other = fake_bundle(tmp_path / "c", "ink", name="two")
 
     assert first.transformer == same.transformer != other.transformer
+
+
+def test_a_graph_is_had_in_the_precisions_that_the_bundle_lists(tmp_path: Path) -> None:
+    bundle = fake_bundle(tmp_path / "test", "ink")
+    halved = {**bundle.manifest, "precisions": {"fp32": GRAPH, "fp16": HALF_GRAPH}}
+    newer = write_bundle(tmp_path / "newer", halved, {**contents(bundle), HALF_GRAPH: b"half a graph"})
+
+    assert bundle.graph_in("fp32") == bundle.graph
+    with pytest.raises(BundleError, match=r"no graph in 'fp16', but fp32; .*impasto-export --half .*test"):
+        bundle.graph_in("fp16")
+    assert newer.graph_in("fp16") == tmp_path / "newer" / HALF_GRAPH
+    assert newer.transformer == bundle.transformer
 
 
 def test_an_unknown_style_is_told_what_exists(tmp_path: Path) -> None:
@@ -121,6 +144,8 @@ def duplicate_under_another_id(manifest: dict[str, Any]) -> None:
         pytest.param(lambda m: m.update(code_size=12), r"asks for float32 \(12,\)", id="another code size"),
         pytest.param(lambda m: m.update(size_multiple=0), "size_multiple is 0", id="a size multiple of 0"),
         pytest.param(lambda m: m.update(size_multiple="4"), "size_multiple is '4'", id="a size multiple in words"),
+        pytest.param(lambda m: m.update(precisions={"fp16": "x"}), "'x' among its precisions", id="no such graph"),
+        pytest.param(lambda m: m.update(precisions=16), "makes no sense", id="precisions that are a number"),
         pytest.param(lambda m: m["styles"].clear(), r"bundle.json lists the styles \[\]", id="no styles"),
         pytest.param(lambda m: m["styles"].pop(), r"styles.safetensors holds the codes \['ink'\]", id="a style less"),
         pytest.param(duplicate_under_another_id, r"lacks 'styles/\.\./ink\.jpg'", id="a style of a wild id"),

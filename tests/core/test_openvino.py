@@ -12,7 +12,8 @@ import pytest
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.codes import Codes
 from impasto.engine import Cancellation, Provider, available_providers, openvino
-from impasto.engine.openvino import LEAST_DECIBELS, MOST_KEPT, OpenVinoEngine
+from impasto.engine.openvino import MOST_KEPT, OpenVinoEngine
+from impasto.engine.precision import LEAST_DECIBELS
 from impasto.engine.probe import decibels, probe_photo
 from impasto.images import Planes
 from impasto.machine import resident_bytes

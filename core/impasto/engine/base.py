@@ -64,7 +64,7 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """What its convolutions compute in: `fp32`, `bf16` or `fp16`."""
+        """What its convolutions compute in: `fp32`, `tf32`, `bf16` or `fp16`."""
 
     def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         """Paint.

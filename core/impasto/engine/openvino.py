@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 from threading import Lock
 
 from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine.base import Cancellation, Provider
 from impasto.engine.onnx import Session
-from impasto.engine.probe import decibels, probe_photo
+from impasto.engine.precision import passes
 from impasto.engine.runtime import openvino_device, runtime, session_options
 from impasto.errors import EngineError
 from impasto.images import Planes
 from impasto.machine import resident_bytes, usable_cores
 
-LEAST_DECIBELS = 45.0
-"""PSNR that bfloat16 must keep against fp32 on the probe photo, in every style; 8 bits a channel show 59 at best."""
-
 MOST_KEPT = 384 * 2**20
 """Bytes that the process may have grown by since the session was opened, before it is opened anew."""
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
-
-_log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -72,20 +66,8 @@ class OpenVinoEngine:
         """Return bf16 where the processor has instructions for it and every style passes, else fp32."""
         if "BF16" not in _capabilities():
             return "fp32"
-        exact, rough = self._session_in("fp32"), self._session_in("bf16")
-        photo = probe_photo(self._bundle.size_multiple)
-        for style, code in self._bundle.codes.items():
-            kept = decibels(*(session.run(photo, code[None]) for session in (exact, rough)))
-            if kept < LEAST_DECIBELS:
-                _log.warning(
-                    "bundle %s computes in fp32: bfloat16 keeps %.1f dB of the style %s on a photo, less than %g",
-                    self._bundle.name,
-                    kept,
-                    style,
-                    LEAST_DECIBELS,
-                )
-                return "fp32"
-        return "bf16"
+        good = passes(self._bundle, self._session_in("fp32"), self._session_in("bf16"), "bfloat16")
+        return "bf16" if good else "fp32"
 
     def _session_in(self, precision: str) -> Session:
         ort = runtime()
