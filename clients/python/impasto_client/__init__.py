@@ -6,6 +6,11 @@
         painted = client.stylize(photo, "starry-night", strength=0.8)
         painted.image  # the bytes of a JPEG file
 
+Many photos, or the frames of a video, go over one stream:
+
+        for result in client.stylize_stream(photos, "starry-night"):
+            result.get().image
+
 The style of a painting that nobody has trained takes a job:
 
         job = client.create_job(photo, Painting(painting))
@@ -41,6 +46,7 @@ from impasto_client.errors import (
 )
 from impasto_client.jobs import Job, JobFailure, JobProgress, JobResult, JobState, JobUpdate
 from impasto_client.paintings import Painting
+from impasto_client.photos import Photo, StreamResult
 from impasto_client.results import StageTimes, Style, Stylized
 
 __all__ = [
@@ -66,11 +72,13 @@ __all__ = [
     "MessageTooLarge",
     "Optimization",
     "Painting",
+    "Photo",
     "RequestReused",
     "ServerBusy",
     "ServerFault",
     "ServerUnavailable",
     "StageTimes",
+    "StreamResult",
     "Style",
     "StyleUnknown",
     "Stylized",

@@ -14,8 +14,9 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
+from impasto_client.aio_streaming import AsyncStreamingClient
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
-from impasto_client.calling import DEFAULT_TIMEOUT, Caller, OnLost, Patience
+from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
@@ -26,7 +27,7 @@ _Reply = TypeVar("_Reply")
 _Item = TypeVar("_Item")
 
 
-class AsyncClient(Caller):
+class AsyncClient(AsyncStreamingClient):
     """A connection to an Impasto server for one event loop: make it in a coroutine, once, and keep it.
 
     Arguments, results and errors are those of `impasto_client.Client`.

@@ -17,10 +17,12 @@ from impasto_client.formats import FORMATS
 from impasto_client.jobs import OPERATIONS, operation_name
 from impasto_client.optimizing import optimization_message
 from impasto_client.paintings import Painting, style_images
+from impasto_client.photos import Photo, PhotoLike, TrainedStyle
 
 StyleLike = str | Mapping[str, float] | Painting | Sequence[Painting]
 """What to paint a photo as: a style's id, a blend, or paintings that nobody has trained."""
 
+_WIDEST_WINDOW = 2**31 - 1  # what the message can say
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -48,21 +50,90 @@ def stylize_request(
         if not request.HasField("style_images"):
             raise InvalidRequest("optimization", "is for paintings; a trained style is not optimised")
         request.optimization.CopyFrom(optimization_message(optimization))
-    if format is not None:
-        request.format = _format(format)
-    for message, field, value in (
-        (request, "strength", strength),
-        (request, "working_size", working_size),
-        (request, "quality", quality),
-        (request.output_size, "width", width),
-        (request.output_size, "height", height),
-    ):
-        if value is not None:
-            try:
-                setattr(message, field, value)
-            except (TypeError, ValueError) as error:
-                raise InvalidRequest(field, str(error)) from error
+    _set_options(
+        request,
+        strength=strength,
+        working_size=working_size,
+        width=width,
+        height=height,
+        format=format,
+        quality=quality,
+    )
     return request
+
+
+def stream_config(
+    style: TrainedStyle | None,
+    *,
+    strength: float | None,
+    working_size: int | None,
+    width: int | None,
+    height: int | None,
+    format: str | None,
+    quality: int | None,
+    ordered: bool,
+    window: int,
+    video: bool,
+) -> pb.StylizeStreamConfig:
+    """Return how `Client.stylize_stream` begins, where its arguments are described.
+
+    Raises:
+        InvalidRequest: a value of the wrong type or out of range, paintings, or an unknown format.
+    """
+    if not isinstance(window, int) or not 1 <= window <= _WIDEST_WINDOW:
+        raise InvalidRequest("window", f"{window!r} is out of range; give 1 to {_WIDEST_WINDOW}")
+    if video and not ordered:
+        raise InvalidRequest("video", "needs its frames in their order; leave ordered as it is")
+    config = pb.StylizeStreamConfig(
+        order=pb.StylizeStreamConfig.ORDERED if ordered else pb.StylizeStreamConfig.AS_COMPLETED,
+        window=window,
+        video=video,
+    )
+    if style is not None:
+        _set_trained_style(config.defaults, style)
+    _set_options(
+        config.defaults,
+        strength=strength,
+        working_size=working_size,
+        width=width,
+        height=height,
+        format=format,
+        quality=quality,
+    )
+    return config
+
+
+def item_request(photo: Photo, defaults: pb.StylizeRequest) -> pb.StylizeRequest:
+    """Return what a stream with these defaults sends for a photo, or raise InvalidRequest."""
+    request = pb.StylizeRequest(image=_photo(photo.image))
+    if photo.style is not None:
+        _set_trained_style(request, photo.style)
+    elif not defaults.WhichOneof("style"):
+        raise InvalidRequest("style", "neither the photo nor the stream has one; give an id such as 'starry-night'")
+    _set_options(
+        request,
+        strength=photo.strength,
+        working_size=photo.working_size,
+        width=photo.width,
+        height=photo.height,
+        format=photo.format,
+        quality=photo.quality,
+    )
+    return request
+
+
+def as_photo(photo: PhotoLike) -> Photo:
+    """Return a photo of a stream, or raise InvalidRequest."""
+    match photo:
+        case Photo():
+            whole = photo
+        case (id, image):
+            whole = Photo(image, id=id)
+        case _:
+            whole = Photo(photo)
+    if not isinstance(whole.id, str | None):
+        raise InvalidRequest("id", f"{whole.id!r} is a {type(whole.id).__name__}; give a string, or leave it out")
+    return whole
 
 
 def create_request(stylize: pb.StylizeRequest, priority: int) -> pb.CreateStylizationRequest:
@@ -104,6 +175,29 @@ def _set_style(request: pb.StylizeRequest, style: StyleLike, request_id: str | N
         request.request_id = str(uuid4()) if request_id is None else _request_id(request_id)
     else:
         request.style_id = _style(style)
+
+
+def _set_trained_style(request: pb.StylizeRequest, style: TrainedStyle) -> None:
+    if isinstance(style, Mapping):
+        request.blend.CopyFrom(_blend(style))
+    elif isinstance(style, str):
+        request.style_id = _style(style)
+    else:
+        raise InvalidRequest(
+            "style", f"a stream paints trained styles, not a {type(style).__name__}; give an id or a blend"
+        )
+
+
+def _set_options(request: pb.StylizeRequest, *, format: str | None, **numbers: float | None) -> None:
+    if format is not None:
+        request.format = _format(format)
+    for field, value in numbers.items():
+        if value is not None:
+            message = request.output_size if field in ("width", "height") else request
+            try:
+                setattr(message, field, value)
+            except (TypeError, ValueError) as error:
+                raise InvalidRequest(field, str(error)) from error
 
 
 def _photo(photo: bytes) -> bytes:

@@ -57,11 +57,15 @@ class Patience:
         """
         self._target = target
         self._timeout = checked_timeout(timeout)
-        self._end = math.inf if timeout is None else time.monotonic() + timeout
         self._operation = operation
         self._holds_on = holds_on
         self._on_lost = on_lost
         self._backoff = _FIRST_BACKOFF
+        self.renew()
+
+    def renew(self) -> None:
+        """Start the clock again."""
+        self._end = math.inf if self._timeout is None else time.monotonic() + self._timeout
 
     def left(self) -> float | None:
         """Return the seconds that are left, at least 0; None without limit."""
@@ -79,13 +83,16 @@ class Patience:
         """
         if made := made_operation(error):
             self._operation, self._holds_on = made, True
-        mapped = client_error(error, self._target, self._timeout, self._operation)
+        return self.pause_for(client_error(error, self._target, self._timeout, self._operation), error)
+
+    def pause_for(self, mapped: ImpastoClientError, error: grpc.RpcError | None) -> float:
+        """Return as `pause_after` does, when the error has been mapped already; `error` is what it was made from."""
         lost = self._holds_on and isinstance(mapped, ServerUnavailable | DeadlineExceeded)
         pause = self.pause() if lost else _pause_asked_by(mapped)
         if pause is None:
             raise mapped from error
         if time.monotonic() + pause >= self._end:
-            raise (self._too_late(mapped) if lost else mapped) from error
+            raise (self._too_late(mapped) if lost and self._operation else mapped) from error
         if lost and self._on_lost:
             self._on_lost(mapped)
         return pause

@@ -25,7 +25,9 @@ _SERVICE_CONFIG = {
                 "backoffMultiplier": 3,
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
-        }
+        },
+        # A stream is opened again by us, with the photos that have no answer: gRPC would keep and send all of it.
+        {"name": [{"service": "impasto.v1.Stylizer", "method": "StylizeStream"}]},
     ],
 }
 

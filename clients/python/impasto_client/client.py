@@ -15,18 +15,19 @@ from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
-from impasto_client.calling import DEFAULT_TIMEOUT, Caller, OnLost, Patience
+from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
 from impasto_client.paintings import Painting
 from impasto_client.results import Style, Stylized
+from impasto_client.streaming import StreamingClient
 
 _Reply = TypeVar("_Reply")
 _Item = TypeVar("_Item")
 
 
-class Client(Caller):
+class Client(StreamingClient):
     """A connection to an Impasto server. One serves all threads of a program; make it once and keep it."""
 
     def __init__(

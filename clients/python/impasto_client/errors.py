@@ -4,7 +4,7 @@
     ├── InvalidRequest          a value that is not allowed: `field`, `reason`; found here or by the server
     │   ├── StyleUnknown        the server has no such style: `available`
     │   ├── RequestReused       the request id belongs to another request
-    │   └── MessageTooLarge     the transport refused the photo, or the reply, for its size
+    │   └── MessageTooLarge     the transport refused the photo, or the reply, for its size: `limit`
     ├── JobError                a job that has not what was asked of it
     │   ├── JobUnknown          there is none of that name, or no longer
     │   ├── JobUnfinished       it has no result yet
@@ -75,10 +75,15 @@ class RequestReused(InvalidRequest):
 
 
 class MessageTooLarge(InvalidRequest):
-    """The server's transport refused the request for its size, or this one's the reply."""
+    """The server's transport refused the request for its size, or this one's the reply.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        limit: bytes that a message may have; None where nobody said.
+    """
+
+    def __init__(self, reason: str, limit: int | None = None) -> None:
         super().__init__("photo", reason, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.limit = limit
 
 
 class JobError(ImpastoClientError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -36,7 +37,12 @@ OPERATION_KEY = "impasto-operation"
 
 _JOB_TYPE = "impasto.dev/Stylization"
 _SIZE_REFUSED = "message larger than max"  # how gRPC itself words it, in a status without details
-_STREAM_RESET = "RST_STREAM"  # so, too, a connection that something between us and the server broke
+_SIZES = re.compile(r"\(\d+ vs\. (?P<limit>\d+)\)")  # goes on so: of the message, and the most that it may have
+# So, too, a connection that something between us and the server broke; and, under asyncio, a call that had ended before
+# more could be sent, whose own status is lost.
+_BROKEN = ("RST_STREAM", "Internal error from Core")
+
+_CODES = {code.value[0]: code for code in StatusCode}
 
 _Detail = TypeVar("_Detail", bound=Message)
 
@@ -79,17 +85,25 @@ def client_error(
     """Return what to raise from `error`, which a synchronous or an asyncio call to `target` raised."""
     call = cast("grpc.Call", error)  # every error of a call is one, by its methods
     operation = made_operation(error) or operation
-    failure = Failure(call.code(), call.details() or "", _details(call), target, timeout, operation)
-    make = _MAKERS.get(failure.status, _unexpected)
-    mapped = make(failure)
+    mapped = _mapped(Failure(call.code(), call.details() or "", _details(call), target, timeout, operation))
     mapped.operation = operation
     return mapped
+
+
+def item_error(status: status_pb2.Status, target: str) -> ImpastoClientError:
+    """Return what `status` says of one photo of a stream from `target`."""
+    code = _CODES.get(status.code, StatusCode.UNKNOWN)
+    return _mapped(Failure(code, status.message, status, target, timeout=None, operation=None))
 
 
 def made_operation(error: grpc.RpcError) -> str | None:
     """Return the name of the job that a call had made before it failed, or None."""
     metadata = cast("grpc.Call", error).initial_metadata() or ()
     return next((str(value) for key, value in metadata if key == OPERATION_KEY), None)
+
+
+def _mapped(failure: Failure) -> ImpastoClientError:
+    return _MAKERS.get(failure.status, _unexpected)(failure)
 
 
 def _details(call: grpc.Call) -> status_pb2.Status:
@@ -117,8 +131,10 @@ def _not_found(failure: Failure) -> ImpastoClientError:
 
 def _exhausted(failure: Failure) -> ImpastoClientError:
     if _SIZE_REFUSED in failure.text and not failure.details.details:
+        sizes = _SIZES.search(failure.text)
         return MessageTooLarge(
-            f"a message is over the limit ({failure.text}); scale the photo down, or ask for a smaller result"
+            f"a message is over the limit ({failure.text}); scale the photo down, or ask for a smaller result",
+            limit=int(sizes["limit"]) if sizes else None,
         )
     retry = failure.detail(RetryInfo)
     wait = retry.retry_delay.ToNanoseconds() / 1e9 if retry else None
@@ -139,7 +155,7 @@ def _unimplemented(failure: Failure) -> ImpastoClientError:
 
 
 def _fault(failure: Failure) -> ImpastoClientError:
-    if _STREAM_RESET in failure.text and not failure.details.details:
+    if any(text in failure.text for text in _BROKEN) and not failure.details.details:
         return _unavailable(failure)
     if failure.reason == "JOB_FAILED":
         return _job_failed(failure)
