@@ -1,0 +1,1 @@
+"""Servers to compare Impasto's with, each in processes of its own, and what puts load on them all alike."""
