@@ -88,7 +88,7 @@ def ceiling(photos: str, style: str, provider: str, seconds: str) -> None:
         if len(times) == len(orders):  # the first round sets up more than it paints
             begun_cpu, begun = time.process_time(), time.perf_counter()
         started = time.perf_counter()
-        photo = pictures.read(order, brush, Limits(), _DEFAULT_WORKING_SIZE)
+        photo = pictures.read(order, brush, Limits(), _DEFAULT_WORKING_SIZE, lambda size: size)
         painted = engine.run(planes_of([photo.pixels]), brush.code[None], Cancellation())
         pictures.write_painted(painted, photo, order)
         times.append(time.perf_counter() - started)

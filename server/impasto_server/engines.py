@@ -12,16 +12,17 @@ import numpy as np
 
 from impasto.bundle import Bundle
 from impasto.codes import Codes
-from impasto.engine import Cancellation, Engine, Provider, available_providers, open_engine
-from impasto.images import Pixels, Planes
+from impasto.engine import Cancellation, Engine, Provider, available_providers, bucket_size, open_engine
+from impasto.images import Pixels, Planes, Size, fit
 from impasto.logs import Log
+from impasto_server.library import Brush
 from impasto_server.pace import BatchSizes, Pace, largest_batch_that_gains
 
 OpenEngine = Callable[[Bundle], Engine]
 
 THREAD_NAME = "impasto-engine"
+_PROPORTIONS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))  # of photos
 _WARM_UP_SIDES = (64, 256)  # px, of the grey squares that are painted before the server is ready
-_TRIES = 3  # runs of a kind, of which the fastest counts
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,14 @@ class Engines:
         open: makes an engine for a bundle.
         pace: is told how long each run takes.
         most: pictures that an engine may paint at once; None for as many as it is found to gain by.
+        usual_side: px, of most pictures: an engine of fixed shapes paints one of each usual proportion beforehand.
     """
 
-    def __init__(self, open: OpenEngine, pace: Pace, most: int | None = None) -> None:
+    def __init__(self, open: OpenEngine, pace: Pace, most: int | None = None, usual_side: int = 0) -> None:
         self._open = open
         self._pace = pace
         self._most = most
+        self._usual_side = usual_side
         self._equipment: dict[str, Equipment] = {}
 
     @property
@@ -61,6 +64,11 @@ class Engines:
     def engines(self) -> Mapping[str, Engine]:
         """By the transformer's digest."""
         return {transformer: equipment.engine for transformer, equipment in self._equipment.items()}
+
+    def suitable(self, brush: Brush, size: Size) -> Size:
+        """Return the size, (width, height) in px, to paint at in place of this one: for most engines it is the same."""
+        fixed = self._equipment[brush.transformer].engine.fixed_shapes
+        return bucket_size(size, brush.size_multiple) if fixed else size
 
     async def warm_up(self, bundles: Iterable[Bundle]) -> None:
         """Open every bundle's engine, paint with it, and measure whether it gains by batches.
@@ -93,6 +101,12 @@ class Engines:
     def _equip(self, bundle: Bundle) -> None:
         engine = self._open(bundle)
         self._equipment[bundle.transformer] = Equipment(engine, self._try(engine, bundle))
+        if engine.fixed_shapes and self._usual_side:
+            code = next(iter(bundle.codes.values()))
+            for across, down in _PROPORTIONS:
+                usual = fit(across, down, self._usual_side)
+                width, height = bucket_size(usual, bundle.size_multiple)
+                engine.run(np.zeros((1, 3, height, width), np.float32), code[None])
 
     def _try(self, engine: Engine, bundle: Bundle) -> BatchSizes:
         """Paint squares of grey, noting the pace, and return which batches are worth it."""
@@ -103,9 +117,11 @@ class Engines:
 
             def seconds(count: int, grey: Pixels = grey) -> float:
                 images, codes = planes_of([grey] * count), np.stack([code] * count)
-                engine.run(images, codes)  # the first of a shape sets up more than it paints
-                return min(_seconds(lambda: engine.run(images, codes)) for _ in range(_TRIES))
+                begun = perf_counter()
+                engine.run(images, codes)
+                return perf_counter() - begun
 
+            seconds(1)  # the first of a size sets up more than it paints
             self._pace.note(bundle.transformer, side * side, seconds(1))
             found[side * side] = self._most or largest_batch_that_gains(seconds)
         return BatchSizes(found)
@@ -138,9 +154,3 @@ def planes_of(pictures: Sequence[Pixels]) -> Planes:
         row[:] = picture.transpose(2, 0, 1)
     planes /= 255
     return planes
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    begun = perf_counter()
-    run()
-    return perf_counter() - begun

@@ -7,18 +7,20 @@ loop hears of its end alone, since each time that it is woken it keeps everyone 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from time import perf_counter
 
 from impasto.images import Limits
 from impasto_server import pictures
 from impasto_server.callers import Caller
 from impasto_server.codec import Codec
+from impasto_server.errors import ShuttingDown
 from impasto_server.library import Brush
 from impasto_server.order import TrainedOrder
 from impasto_server.painting import Painting
 from impasto_server.pictures import Photo
 from impasto_server.scheduler import Piece, Run, Scheduler
+
+_SMALL = 128**2  # px, of a picture that the engine's own thread writes: to hand it on would take as long
 
 
 class Errand:
@@ -33,9 +35,7 @@ class Errand:
         limits: of the photo.
         default_working_size: px, the long side that larger photos are painted at.
         on_read: called when it waits for an engine, needs none, or has failed before.
-
-    Attributes:
-        done: the painting; cancel it to call the errand off.
+        then: told the painting, or what went wrong, on another thread.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Errand:
         limits: Limits,
         default_working_size: int,
         on_read: Callable[[], None],
+        then: Callable[[Painting | Exception], None],
     ) -> None:
-        self.done: Future[Painting] = Future()
         self._order = order
         self._brush = brush
         self._caller = caller
@@ -59,30 +59,50 @@ class Errand:
         self._limits = limits
         self._default_working_size = default_working_size
         self._on_read = on_read
+        self._then = then
+        self._called_off = False
+        self._withdraw: Callable[[], None] | None = None
         self._begun = perf_counter()
         self._seconds: dict[str, float] = {}
 
-    def start(self) -> Future[Painting]:
-        """Begin, and return `done`."""
+    def start(self) -> None:
         self._next(self._read)
-        return self.done
+
+    def call_off(self) -> None:
+        """Go no further than the step that has begun; an engine that can be stopped stops."""
+        self._called_off = True
+        if self._withdraw is not None:
+            self._withdraw()
 
     def _read(self) -> None:
         try:
-            photo = pictures.read(self._order, self._brush, self._limits, self._default_working_size)
+            photo = pictures.read(
+                self._order,
+                self._brush,
+                self._limits,
+                self._default_working_size,
+                lambda size: self._scheduler.suitable(self._brush, size),
+            )
             self._seconds["decode"] = perf_counter() - self._begun
-            run = self._queue(photo) if self._brush.paints else None
+            if self._brush.paints:
+                self._queue(photo)
         finally:
             self._on_read()
-        if run is None:
+        if not self._brush.paints:
             self._write(photo, None)
-            return
-        self.done.add_done_callback(lambda done: run.cancel() if done.cancelled() else None)
-        run.add_done_callback(lambda run: self._next(lambda: self._write(photo, run.result())))
 
-    def _queue(self, photo: Photo) -> Future[Run]:
+    def _queue(self, photo: Photo) -> None:
         brush, caller = self._brush, self._caller
-        return self._scheduler.put(Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due))
+        piece = Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due)
+        go_on = self._here if piece.size <= _SMALL else self._next
+        self._withdraw = self._scheduler.put(piece, lambda outcome: go_on(lambda: self._take(photo, outcome)))
+        if self._called_off:  # meanwhile
+            self._withdraw()
+
+    def _take(self, photo: Photo, outcome: Run | Exception) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._write(photo, outcome)
 
     def _write(self, photo: Photo, run: Run | None) -> None:
         begun = perf_counter()
@@ -94,35 +114,32 @@ class Errand:
         ended = perf_counter()
         self._seconds |= {"encode": ended - begun, "total": ended - self._begun}
         width, height = photo.working_size
-        painting = Painting(
-            file=file,
-            format=self._order.format,
-            size=photo.result,
-            working_size=photo.working_size,
-            bundle=self._brush.bundle,
-            pixels=width * height if run else 0,
-            batch=run.batch if run else 0,
-            seconds=self._seconds,
+        self._then(
+            Painting(
+                file=file,
+                format=self._order.format,
+                size=photo.result,
+                working_size=photo.working_size,
+                bundle=self._brush.bundle,
+                pixels=width * height if run else 0,
+                batch=run.batch if run else 0,
+                seconds=self._seconds,
+            )
         )
-        if self.done.set_running_or_notify_cancel():
-            self.done.set_result(painting)
 
     def _next(self, step: Callable[[], None]) -> None:
         """Have a step done on a codec thread, unless nobody waits any more."""
 
-        def taken() -> None:
-            if self.done.cancelled():
-                return
-            try:
-                step()
-            except Exception as error:
-                self._fail(error)
-
         try:
-            self._codec.begin(taken)
-        except Exception as error:
-            self._fail(error)
+            self._codec.begin(lambda: self._here(step))
+        except ShuttingDown as error:
+            self._then(error)
 
-    def _fail(self, error: Exception) -> None:
-        if self.done.set_running_or_notify_cancel():
-            self.done.set_exception(error)
+    def _here(self, step: Callable[[], None]) -> None:
+        """Do a step on this thread, likewise."""
+        if self._called_off:
+            return
+        try:
+            step()
+        except Exception as error:
+            self._then(error)

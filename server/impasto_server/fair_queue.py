@@ -20,7 +20,6 @@ class _Entry(Generic[Item]):
     start: float
     number: int
     item: Item = field(compare=False)
-    cost: float = field(compare=False)
     group: Hashable = field(compare=False)
     gone: bool = field(default=False, compare=False)
 
@@ -38,15 +37,10 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    @property
-    def cost(self) -> float:
-        """Of everything that waits."""
-        return sum(entry.cost for entry in self._entries.values())
-
-    def ahead(self, client: str) -> float:
-        """Return the cost of what would go before an item that this client put in now."""
+    def ahead(self, client: str) -> list[Item]:
+        """Return what would go before an item that this client put in now."""
         start = self._start(client)
-        return sum(entry.cost for entry in self._entries.values() if entry.start <= start)
+        return [entry.item for entry in self._entries.values() if entry.start <= start]
 
     def put(self, item: Item, *, client: str, cost: float, group: Hashable) -> None:
         """Add an item.
@@ -57,7 +51,7 @@ class FairQueue(Generic[Item]):
             cost: of serving it, above 0, in a unit of the caller's.
             group: items of the same group may be taken together.
         """
-        entry = _Entry(self._start(client), next(self._numbers), item, cost, group)
+        entry = _Entry(self._start(client), next(self._numbers), item, group)
         self._finish[client] = entry.start + cost
         self._entries[item] = entry
         heappush(self._heap, entry)

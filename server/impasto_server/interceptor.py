@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from itertools import count
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -34,16 +35,24 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def __init__(self, metrics: Metrics, log: Log) -> None:
         self._metrics = metrics
         self._log = log
+        self._wrapped: dict[str, Any] = {}  # by method; made once, since every call of a method gets the same
+        self._process = uuid4().hex[:16]
+        self._numbers = count()
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return None
         method = handler_call_details.method
+        if method not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._wrapped[method] = self._wrap(handler, method)
+        return self._wrapped[method]
+
+    def _wrap(self, handler: Any, method: str) -> Any:
         parse = handler.request_deserializer if handler.request_streaming else _boxed(handler.request_deserializer)
         match handler.request_streaming, handler.response_streaming:
             case False, False:
@@ -74,7 +83,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
         begun = perf_counter()
-        request_id = uuid4().hex
+        request_id = f"{self._process}{next(self._numbers):016x}"  # uuid4 asks the kernel, which takes its time
         forget_notes()
         note(request_id=request_id, method=method)
         code = grpc.StatusCode.OK

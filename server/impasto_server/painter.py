@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from impasto.images import Limits
@@ -71,6 +71,7 @@ class Painter:
     async def paint(self, order: TrainedOrder, brush: Brush, caller: Caller, *, patient: bool = False) -> Painting:
         """Paint one photo, as `Paints` says."""
         async with self._place(caller, patient):
+            outcome = _Outcome()
             errand = Errand(
                 order,
                 brush,
@@ -80,8 +81,14 @@ class Painter:
                 limits=self._limits,
                 default_working_size=self._default_working_size,
                 on_read=self._forecast.comes(),
+                then=outcome.tell,
             )
-            painting = await asyncio.wrap_future(errand.start())
+            errand.start()
+            try:
+                painting = await outcome.told
+            except asyncio.CancelledError:
+                errand.call_off()
+                raise
         self._forecast.note(painting)
         return painting
 
@@ -94,3 +101,23 @@ class Painter:
             self._forecast.check(caller)
             with self._admission.admit(caller.client):
                 yield
+
+
+class _Outcome:
+    """What becomes of an errand, told on another thread to the event loop that waits for it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.told: asyncio.Future[Painting] = self._loop.create_future()
+
+    def tell(self, outcome: Painting | Exception) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(self._set, outcome)
+
+    def _set(self, outcome: Painting | Exception) -> None:
+        if self.told.done():
+            return
+        if isinstance(outcome, Exception):
+            self.told.set_exception(outcome)
+        else:
+            self.told.set_result(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,10 +28,19 @@ class Photo:
     result: Size
 
 
-def read(order: Order, brush: Brush, limits: Limits, default_working_size: int) -> Photo:
+def read(
+    order: Order, brush: Brush, limits: Limits, default_working_size: int, suitable: Callable[[Size], Size]
+) -> Photo:
     """Read a photo, and scale it to its working size.
 
     One that will not be painted keeps its own size: scaling there and back would blur it.
+
+    Args:
+        order: what is asked for.
+        brush: what it will be painted with.
+        limits: of the photo.
+        default_working_size: px, the long side that larger photos are painted at.
+        suitable: from the size that would be painted at to what suits the engine.
 
     Raises:
         InvalidInput: it cannot be read, or a size does not suit it.
@@ -39,7 +49,7 @@ def read(order: Order, brush: Brush, limits: Limits, default_working_size: int) 
     result = output_size(file.size, order.output_size, order.format, limits.max_pixels)
     if not brush.paints:
         return Photo(file.decode(), file.size, result)
-    painted_at = working_size(file.size, order.working_size, default_working_size)
+    painted_at = suitable(working_size(file.size, order.working_size, default_working_size))
     return Photo(_with_margins(file.decode(painted_at), brush.size_multiple), painted_at, result)
 
 

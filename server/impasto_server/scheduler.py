@@ -7,19 +7,18 @@ and what comes in during a run makes the next batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from time import perf_counter
 
 from impasto.codes import Codes
 from impasto.engine import Cancellation
-from impasto.images import Pixels, Planes
+from impasto.images import Pixels, Planes, Size
 from impasto_server.engines import THREAD_NAME, Engines
 from impasto_server.errors import ShuttingDown, TooLate
 from impasto_server.fair_queue import FairQueue
+from impasto_server.library import Brush
 from impasto_server.pace import Pace
 
 
@@ -65,31 +64,31 @@ class Run:
     batch: int
 
 
-class _Ticket:
-    """A piece that waits or is being painted."""
+Then = Callable[[Run | Exception], None]
 
-    def __init__(self, piece: Piece, seconds: float) -> None:
-        self.done: Future[Run] = Future()
+
+class _Ticket:
+    """A piece that waits or is being painted. What it holds it lets go as soon as it is done: pictures are large."""
+
+    def __init__(self, piece: Piece, seconds: float, then: Then) -> None:
         self.piece = piece
         self.seconds = seconds
         self.asked = perf_counter()
         self.batch: _Batch | None = None
+        self._then: Then | None = then
 
-    def finish(self, planes: Planes, batch: _Batch) -> None:
-        if self.done.set_running_or_notify_cancel():
-            self.done.set_result(
-                Run(planes, batch.begun - self.asked, perf_counter() - batch.begun, len(batch.tickets))
-            )
-
-    def fail(self, error: Exception) -> None:
-        if self.done.set_running_or_notify_cancel():
-            self.done.set_exception(error)
+    def end(self, outcome: Run | Exception | None) -> None:
+        """Tell who waits; None where nobody does any more."""
+        then, self._then = self._then, None
+        self.batch = None
+        if then is not None and outcome is not None:
+            then(outcome)
 
 
 class _Batch:
     """Pieces that are painted together."""
 
-    def __init__(self, tickets: Sequence[_Ticket]) -> None:
+    def __init__(self, tickets: list[_Ticket]) -> None:
         self.tickets = tickets
         self.begun = perf_counter()
         self.ends = self.begun + sum(ticket.seconds for ticket in tickets)
@@ -130,16 +129,21 @@ class Scheduler:
         """How many pieces wait."""
         return len(self._queue)
 
-    def put(self, piece: Piece) -> Future[Run]:
-        """Have a piece painted, and return what will hold the result, or EngineError or ShuttingDown.
+    def put(self, piece: Piece, then: Then) -> Callable[[], None]:
+        """Have a piece painted.
 
-        Cancelled, the piece leaves the queue; what is painted for nobody stops where the device can.
+        Args:
+            piece: the piece.
+            then: told the result, EngineError or ShuttingDown, on another thread, which it must not keep.
+
+        Returns:
+            What withdraws it: then it leaves the queue, and what is painted for nobody stops where the device can.
 
         Raises:
             TooLate: others are before it, and it would not be done when it is due.
             ShuttingDown: the server stops.
         """
-        ticket = _Ticket(piece, self._pace.seconds(piece.transformer, piece.size))
+        ticket = _Ticket(piece, self._pace.seconds(piece.transformer, piece.size), then)
         with self._changed:
             if self._closed:
                 raise ShuttingDown("the server is shutting down")
@@ -147,12 +151,15 @@ class Scheduler:
             self._queue.put(
                 ticket,
                 client=piece.client,
-                cost=ticket.seconds,
+                cost=piece.size,  # not the seconds, which vary: equal clients would drift apart
                 group=(piece.transformer, piece.pixels.shape),
             )
             self._changed.notify()
-        ticket.done.add_done_callback(lambda done: self._withdraw(ticket) if done.cancelled() else None)
-        return ticket.done
+        return lambda: self._withdraw(ticket)
+
+    def suitable(self, brush: Brush, size: Size) -> Size:
+        """Return the size to paint at in place of this one; see `Engines.suitable`."""
+        return self._engines.suitable(brush, size)
 
     def wait(self, client: str) -> float:
         """Return how many seconds a piece that this client brought now would probably wait."""
@@ -166,14 +173,15 @@ class Scheduler:
             left = [ticket for tickets in iter(self._queue.take, []) for ticket in tickets]
             self._changed.notify_all()
         for ticket in left:
-            ticket.fail(ShuttingDown("the server is shutting down"))
+            ticket.end(ShuttingDown("the server is shutting down"))
 
     def _wait(self, client: str) -> float:
         now = perf_counter()
         if len(self._running) < self._runs and not len(self._queue):
             return 0.0
         running = sum(max(0.0, batch.ends - now) for batch in self._running)
-        return (running + self._queue.ahead(client)) / self._runs
+        waiting = sum(ticket.seconds for ticket in self._queue.ahead(client))
+        return (running + waiting) / self._runs
 
     def _check_in_time(self, ticket: _Ticket) -> None:
         due, wait = ticket.piece.due, self._wait(ticket.piece.client)
@@ -187,11 +195,16 @@ class Scheduler:
         with self._changed:
             if not self._queue.remove(ticket) and ticket.batch is not None:
                 ticket.batch.withdraw()
+            ticket.end(None)
 
     def _work(self) -> None:
         while batch := self._next():
-            with self._painting(batch):
-                self._paint(batch)
+            outcomes = self._painted(batch)
+            with self._changed:
+                self._running.discard(batch)
+            for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
+                ticket.end(outcome)
+            del batch, outcomes, ticket, outcome  # or they would be held until the next comes
 
     def _next(self) -> _Batch | None:
         """Return what to paint, once there is something; None when it is over."""
@@ -207,24 +220,20 @@ class Scheduler:
             self._running.add(batch)
             return batch
 
-    @contextmanager
-    def _painting(self, batch: _Batch) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            for ticket in batch.tickets:
-                ticket.fail(error)
-        finally:
-            with self._changed:
-                self._running.discard(batch)
-
-    def _paint(self, batch: _Batch) -> None:
+    def _painted(self, batch: _Batch) -> Sequence[Run | Exception]:
+        """Return what became of each piece of a batch."""
         pieces = [ticket.piece for ticket in batch.tickets]
-        painted = self._engines.run(
-            pieces[0].transformer,
-            [piece.pixels for piece in pieces],
-            [piece.code for piece in pieces],
-            batch.cancellation,
-        )
-        for index, ticket in enumerate(batch.tickets):
-            ticket.finish(painted[index : index + 1], batch)
+        try:
+            painted = self._engines.run(
+                pieces[0].transformer,
+                [piece.pixels for piece in pieces],
+                [piece.code for piece in pieces],
+                batch.cancellation,
+            )
+        except Exception as error:
+            return [error] * len(pieces)
+        took = perf_counter() - batch.begun
+        return [
+            Run(painted[index : index + 1], batch.begun - ticket.asked, took, len(pieces))
+            for index, ticket in enumerate(batch.tickets)
+        ]

@@ -73,7 +73,7 @@ class Server:
         self._metrics = Metrics()
         open_engine = open_engine or onnx_engines(config.provider, config.engine_threads, self._log)
         pace = Pace()
-        self._engines = Engines(open_engine, pace, config.max_batch or None)
+        self._engines = Engines(open_engine, pace, config.max_batch or None, config.working_size)
         self._scheduler = Scheduler(self._engines, config.engine_runs, pace)
         forecast = Forecast(self._scheduler, config.engine_runs, config.max_wait_seconds)
         self._admission = Admission(config.max_concurrent_requests, forecast.wait)
@@ -141,7 +141,14 @@ class Server:
         self._metrics.started(self._library.bundles, self._engines.engines)
         self._health.ready()
         bundles = [f"{bundle.name}@{bundle.version}" for bundle in self._library.bundles]
-        self._log.info("ready", bundles=bundles, styles=len(self._library.styles), jobs=self._config.serves_jobs)
+        batches = [dict(equipment.batches.measured) for equipment in self._engines.equipment.values()]
+        self._log.info(
+            "ready",
+            bundles=bundles,
+            styles=len(self._library.styles),
+            batches_by_pixels=batches,
+            jobs=self._config.serves_jobs,
+        )
         if self._config.serves_jobs:
             self._upkeep.start()
             self._workers.start()

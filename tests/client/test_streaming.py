@@ -252,7 +252,6 @@ async def test_a_photo_that_the_transport_refuses_takes_no_other_with_it(connect
         ({"style": ""}, "style"),
         ({"format": "bmp"}, "format"),
         ({"strength": "strong"}, "strength"),
-        ({"video": True, "ordered": False}, "video"),
     ],
 )
 async def test_a_stream_that_makes_no_sense_is_refused_at_once(

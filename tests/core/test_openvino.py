@@ -11,8 +11,9 @@ import pytest
 
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.codes import Codes
-from impasto.engine import Cancellation, Provider, available_providers, openvino
-from impasto.engine.openvino import MOST_KEPT, OpenVinoEngine
+from impasto.engine import Cancellation, Provider, available_providers, memory, openvino
+from impasto.engine.memory import MOST_KEPT
+from impasto.engine.openvino import OpenVinoEngine
 from impasto.engine.precision import LEAST_DECIBELS
 from impasto.engine.probe import decibels, probe_photo
 from impasto.images import Planes
@@ -89,7 +90,7 @@ def test_the_session_is_opened_anew_when_the_process_has_grown_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = 10**9
-    monkeypatch.setattr(openvino, "resident_bytes", lambda: held)
+    monkeypatch.setattr(memory, "resident_bytes", lambda: held)
     sessions = Sessions()
     painter = engine(monkeypatch, fake_bundle(tmp_path / "b"), sessions, "FP32")
 

@@ -85,6 +85,5 @@ def test_what_has_been_removed_is_not_taken() -> None:
 def test_it_tells_what_goes_before_a_clients_next() -> None:
     queue = filled(("a", "x"), ("b", "x"), ("c", "x"), cost=2.0)
 
-    assert queue.cost == 6
-    assert queue.ahead("x") == 6
-    assert queue.ahead("y") == 2  # the first of x began to wait with it
+    assert queue.ahead("x") == ["a", "b", "c"]
+    assert queue.ahead("y") == ["a"]  # which began to wait with it

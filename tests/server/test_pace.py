@@ -54,7 +54,7 @@ def test_no_more_are_tried_than_allowed() -> None:
         return 0.1
 
     assert largest_batch_that_gains(seconds, most=4) == 4
-    assert tried == [1, 2, 4]
+    assert max(tried) == 4
 
 
 @pytest.mark.parametrize(

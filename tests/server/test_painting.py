@@ -181,3 +181,18 @@ async def test_bundles_with_one_transformer_share_an_engine_and_can_be_blended(t
         )
     assert opened == ["first"]
     np.testing.assert_array_equal(read(response), 255 - gradient())
+
+
+class _Fixed(FakeEngine):
+    fixed_shapes = True
+
+
+async def test_an_engine_of_fixed_shapes_gets_few_sizes_and_the_result_keeps_the_photos(tmp_path: Path) -> None:
+    engine = _Fixed()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, working_size=300) as served:
+        usual = {shape[2:] for shape in engine.shapes}
+        responses = [await served.stylize(image=photo(width, 200)) for width in (296, 300, 304, 308)]
+    assert {shape[2:] for shape in engine.shapes[-4:]} == {(196, 304)}
+    assert (304, 304) in usual
+    assert (236, 304) in usual
+    assert [read(response).shape for response in responses] == [(200, width, 3) for width in (296, 300, 304, 308)]

@@ -191,9 +191,9 @@ async def test_a_caller_that_goes_away_is_no_error_and_leaves_its_place(tmp_path
         call = served.stub.Stylize(pb.StylizeRequest(image=photo(), style_id="ink"))
         await engine.until_entered()
         call.cancel()
-        engine.release.set()
         while not any(line.get("code") == "CANCELLED" for line in served.lines):
             await served.get("/livez")
+        engine.release.set()
         assert (await served.stylize()).image
         assert not [line for line in served.lines if line["event"] == "unexpected error"]
 

@@ -80,7 +80,30 @@ def piece(
 
 
 def begin(scheduler: Scheduler, *pieces: Piece) -> list[asyncio.Future[Run]]:
-    return [asyncio.wrap_future(scheduler.put(item)) for item in pieces]
+    """Have pieces painted; what is cancelled is withdrawn."""
+    return [asyncio.ensure_future(paint(scheduler, item)) for item in pieces]
+
+
+async def paint(scheduler: Scheduler, item: Piece) -> Run:
+    loop, outcome = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+
+    def settle(found: Run | Exception) -> None:
+        if not outcome.done():
+            outcome.set_result(found)
+
+    def tell(found: Run | Exception) -> None:
+        loop.call_soon_threadsafe(settle, found)
+
+    withdraw = scheduler.put(item, tell)
+    try:
+        found = await outcome
+    except asyncio.CancelledError:
+        withdraw()
+        raise
+    if isinstance(found, Exception):
+        raise found
+    assert isinstance(found, Run)
+    return found
 
 
 async def until_waiting(scheduler: Scheduler, count: int) -> None:
@@ -209,7 +232,7 @@ async def test_who_would_be_too_late_is_refused_and_told_when_to_come(tmp_path: 
         waiting = begin(scheduler, *(piece(bundle, side=512) for _ in range(50)))
         await until_waiting(scheduler, 49)
         with pytest.raises(TooLate) as caught:
-            scheduler.put(piece(bundle, due=perf_counter()))
+            await paint(scheduler, piece(bundle, due=perf_counter()))
         assert 0 < caught.value.retry_after <= caught.value.wait
         assert scheduler.depth == 49
         for task in waiting:
@@ -256,4 +279,4 @@ async def test_closing_fails_what_waits_and_lets_what_runs_finish(tmp_path: Path
         engine.release.release()
         assert (await running).batch == 1
         with pytest.raises(ShuttingDown):
-            scheduler.put(piece(bundle))
+            await paint(scheduler, piece(bundle))

@@ -38,7 +38,6 @@ class AsyncStreamingClient(Caller):
         quality: int | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
-        video: bool = False,
         timeout: float | None = None,
         on_lost: OnLost | None = None,
     ) -> AsyncGenerator[StreamResult, None]:
@@ -58,7 +57,6 @@ class AsyncStreamingClient(Caller):
             quality=quality,
             ordered=ordered,
             window=window,
-            video=video,
         )
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)

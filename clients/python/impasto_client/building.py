@@ -73,7 +73,6 @@ def stream_config(
     quality: int | None,
     ordered: bool,
     window: int,
-    video: bool,
 ) -> pb.StylizeStreamConfig:
     """Return how `Client.stylize_stream` begins, where its arguments are described.
 
@@ -82,12 +81,9 @@ def stream_config(
     """
     if not isinstance(window, int) or not 1 <= window <= _WIDEST_WINDOW:
         raise InvalidRequest("window", f"{window!r} is out of range; give 1 to {_WIDEST_WINDOW}")
-    if video and not ordered:
-        raise InvalidRequest("video", "needs its frames in their order; leave ordered as it is")
     config = pb.StylizeStreamConfig(
         order=pb.StylizeStreamConfig.ORDERED if ordered else pb.StylizeStreamConfig.AS_COMPLETED,
         window=window,
-        video=video,
     )
     if style is not None:
         _set_trained_style(config.defaults, style)

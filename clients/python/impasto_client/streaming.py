@@ -42,7 +42,6 @@ class StreamingClient(Caller):
         quality: int | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
-        video: bool = False,
         timeout: float | None = None,
         on_lost: OnLost | None = None,
     ) -> Generator[StreamResult, None, None]:
@@ -61,7 +60,6 @@ class StreamingClient(Caller):
             strength, working_size, width, height, format, quality: as for `stylize`.
             ordered: whether the results come as the photos came, or as they are done.
             window: the most photos under way: asked for, and their results not yet taken.
-            video: whether they are the frames of a video, in their order.
             timeout: seconds that the server may be silent, or away, while photos wait for it; the client's by default.
             on_lost: called with the error each time that the server could not be reached, or was lost.
 
@@ -81,7 +79,6 @@ class StreamingClient(Caller):
             quality=quality,
             ordered=ordered,
             window=window,
-            video=video,
         )
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)

@@ -123,7 +123,7 @@ def stylize_video(
         stream = _video(source, opened)
         rate, tick = stream.average_rate or _USUAL_RATE, stream.time_base or _USUAL_TICK
         track = next(iter(opened.streams.audio if audio else ()), None)
-        results = client.stylize_stream(photos(), style, format="jpeg", quality=FRAME_QUALITY, video=True, **options)
+        results = client.stylize_stream(photos(), style, format="jpeg", quality=FRAME_QUALITY, **options)
         with closing(results), _Writer(target, rate, tick, track) as writer:
             return sum(writer.add(result.get().image, int(result.id)) for result in results)
 

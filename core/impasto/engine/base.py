@@ -66,6 +66,10 @@ class Engine(Protocol):
     def precision(self) -> str:
         """What its convolutions compute in: `fp32`, `tf32`, `bf16` or `fp16`."""
 
+    @property
+    def fixed_shapes(self) -> bool:
+        """Whether a shape that it has not met yet costs it some tenths of a second: then keep to `bucket_size`."""
+
     def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         """Paint.
 

@@ -43,6 +43,7 @@ class CudaEngine:
     """
 
     name = Provider.CUDA.value
+    fixed_shapes = True
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class FakeEngine:
 
     name = "fake"
     precision = "fp32"
+    fixed_shapes = False
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []

@@ -8,12 +8,15 @@ from typing import Any
 from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine.base import Cancellation, Provider, checked, failure
+from impasto.engine.memory import Growth
 from impasto.engine.runtime import runtime, session_options
 from impasto.errors import EngineError
 from impasto.images import Planes
 
 IMAGE, STYLE, PAINTED = "image", "style", "painted"
 """The graph's inputs [N, 3, H, W] and [N, D], and its output [N, 3, H, W]."""
+
+_GIVING_BACK = {"memory.enable_memory_arena_shrinkage": "cpu:0"}  # at the end of a run
 
 
 class Session:
@@ -24,7 +27,6 @@ class Session:
         provider: where it computes, for errors.
         options: of the runtime; they may name the device.
         providers: as InferenceSession takes them, unless the options name it.
-        run_entries: configuration of every run.
 
     Raises:
         EngineError: the provider cannot run the graph.
@@ -36,21 +38,25 @@ class Session:
         provider: Provider,
         options: Any,
         providers: list[Any] | None = None,
-        run_entries: Mapping[str, str] | None = None,
     ) -> None:
         self._ort = runtime()
         self._name = provider.value
-        self._run_entries = run_entries or {}
         try:
             # The runtime's own fallback would go on somewhere else, and say so on standard output alone.
             self.session = self._ort.InferenceSession(bundle.graph, options, providers=providers, enable_fallback=False)
         except Exception as error:  # the runtime raises classes of its own, without a common one
             raise EngineError(f"{self._name} cannot run {bundle.graph}: {error}") from error
 
-    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
-        """Paint, as an Engine does."""
+    def run(
+        self,
+        images: Planes,
+        codes: Codes,
+        cancellation: Cancellation | None = None,
+        entries: Mapping[str, str] | None = None,
+    ) -> Planes:
+        """Paint, as an Engine does; the entries configure this run."""
         options = self._ort.RunOptions()
-        for key, value in self._run_entries.items():
+        for key, value in (entries or {}).items():
             options.add_run_config_entry(key, value)
         try:
             with (cancellation or Cancellation()).stopping_by(_terminating(options)):
@@ -72,6 +78,9 @@ def _terminating(options: Any) -> Callable[[], None]:
 class CpuEngine:
     """ONNX Runtime on the plain CPU.
 
+    It keeps the memory of the largest picture. To have that given back after every run would take as long again as a
+    small network takes to run, so that is done when the process has grown by `impasto.engine.memory.MOST_KEPT`.
+
     Args:
         bundle: whose transformer to run.
         threads: for one run; 0 is every core that this process may use.
@@ -79,16 +88,12 @@ class CpuEngine:
 
     name = Provider.CPU.value
     precision = "fp32"
+    fixed_shapes = False
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        # Without the entry the memory of the largest picture is kept for good.
-        self._session = Session(
-            bundle,
-            Provider.CPU,
-            session_options(runtime(), threads),
-            ["CPUExecutionProvider"],
-            {"memory.enable_memory_arena_shrinkage": "cpu:0"},
-        )
+        self._session = Session(bundle, Provider.CPU, session_options(runtime(), threads), ["CPUExecutionProvider"])
+        self._growth = Growth()
 
     def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
-        return self._session.run(images, codes, cancellation)
+        entries = _GIVING_BACK if self._growth.is_too_much() else None
+        return self._session.run(images, codes, cancellation, entries)

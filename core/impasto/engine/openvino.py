@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from threading import Lock
 
 from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine.base import Cancellation, Provider
+from impasto.engine.memory import Growth
 from impasto.engine.onnx import Session
 from impasto.engine.precision import passes
 from impasto.engine.runtime import openvino_device, runtime, session_options
 from impasto.errors import EngineError
 from impasto.images import Planes
-from impasto.machine import resident_bytes, usable_cores
-
-MOST_KEPT = 384 * 2**20
-"""Bytes that the process may have grown by since the session was opened, before it is opened anew."""
+from impasto.machine import usable_cores
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -26,7 +23,7 @@ class OpenVinoEngine:
 
     It keeps the memory of the largest picture that it has seen, and some more for every other size, and nothing makes
     it give that back but the session's end: so the session is opened anew, in a tenth of a second, when the process
-    has grown by MOST_KEPT. It cannot be stopped: a cancelled run goes on to its end.
+    has grown by `impasto.engine.memory.MOST_KEPT`. It cannot be stopped: a cancelled run goes on to its end.
 
     Args:
         bundle: whose transformer to run.
@@ -37,30 +34,21 @@ class OpenVinoEngine:
     """
 
     name = Provider.OPENVINO.value
+    fixed_shapes = False
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         self._bundle = bundle
         self._threads = threads or usable_cores()
-        self._lock = Lock()
         self.precision = self._choose_precision()
-        self._open()
+        self._session = self._session_in(self.precision)
+        self._growth = Growth()
 
     def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
         painted = self._session.run(images, codes, cancellation)
-        self._give_back()
+        if self._growth.is_too_much():
+            self._session = self._session_in(self.precision)  # runs that are under way keep the old one alive
+            self._growth.begin()
         return painted
-
-    def _open(self) -> None:
-        self._session = self._session_in(self.precision)
-        self._opened_at = resident_bytes()
-
-    def _give_back(self) -> None:
-        """Open the session anew if the process has grown too much. Runs that are under way keep the old one alive."""
-        with self._lock:
-            now = resident_bytes()
-            self._opened_at = min(self._opened_at, now)  # what others have given back since was not the session's
-            if now - self._opened_at > MOST_KEPT:
-                self._open()
 
     def _choose_precision(self) -> str:
         """Return bf16 where the processor has instructions for it and every style passes, else fp32."""
