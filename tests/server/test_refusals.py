@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,13 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo, RetryInfo
 
+from impasto.codes import Codes
+from impasto.engine import Cancellation, FakeEngine
 from impasto.errors import EngineError
+from impasto.images import Planes
 from impasto.v1 import stylizer_pb2 as pb
 from tests.core.pngs import RGB, png
-from tests.server.support import Broken, Held, blend, detail, fields, photo, reason, refusal, serving
+from tests.server.support import Broken, Held, Served, blend, detail, fields, photo, reason, refusal, serving
 from tests.support import fake_bundle
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -157,6 +163,55 @@ async def test_a_full_server_says_when_to_try_again(tmp_path: Path) -> None:
     assert 0 < detail(error, RetryInfo).retry_delay.ToNanoseconds() < 60e9
     assert "impasto_requests_in_flight 1.0" in metrics
     assert 'impasto_rejections_total{method="/impasto.v1.Stylizer/Stylize",reason="OVERLOADED"} 1.0' in later
+
+
+class Slow(FakeEngine):
+    """An engine that takes its time, and holds everything once told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def run(self, images: Planes, codes: Codes, cancellation: Cancellation | None = None) -> Planes:
+        time.sleep(0.1)
+        assert self.go_on.wait(60)
+        return super().run(images, codes, cancellation)
+
+
+async def until_waiting(served: Served, count: int) -> None:
+    while f"impasto_queue_depth {count}.0" not in (await served.get("/metrics"))[1]:
+        await asyncio.sleep(0.01)
+
+
+async def test_who_could_not_be_served_within_the_deadline_is_refused_before_any_work(tmp_path: Path) -> None:
+    engine = Slow()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, max_batch=1) as served:
+        engine.go_on.clear()
+        others = [asyncio.ensure_future(served.stylize()) for _ in range(6)]
+        await until_waiting(served, 5)
+        request = pb.StylizeRequest(image=b"no picture, which nobody finds out", style_id="ink")
+        error = await refusal(served.stub.Stylize(request, timeout=0.3))
+        engine.go_on.set()
+        await asyncio.gather(*others)
+        assert (await served.stub.Stylize(pb.StylizeRequest(image=photo(), style_id="ink"), timeout=30)).image
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason(error) == "impasto/DEADLINE_UNREACHABLE"
+    assert 0 < detail(error, RetryInfo).retry_delay.ToMilliseconds() < 60_000
+
+
+async def test_nobody_is_let_in_to_wait_for_longer_than_allowed(tmp_path: Path) -> None:
+    engine = Slow()
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, max_batch=1, max_wait_seconds=0.25) as served:
+        engine.go_on.clear()
+        calls = [asyncio.ensure_future(served.stylize()) for _ in range(12)]
+        refused, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        error = await refusal(refused.pop())
+        engine.go_on.set()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert any(isinstance(outcome, pb.StylizeResponse) for outcome in outcomes)
+    assert reason(error) == "impasto/OVERLOADED"
+    assert "lets nobody wait longer than 0.25 s" in str(error.details())
 
 
 async def test_an_unexpected_error_reaches_the_caller_as_an_id_and_the_log_as_a_whole(tmp_path: Path) -> None:
