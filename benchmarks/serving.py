@@ -5,7 +5,7 @@
 Everything goes to one `impasto-server` in a process of its own, JPEG in, JPEG out. The ceiling is the same codec and
 engine calls, one photo after the other, in a process without any server. In the closed loop each client calls again
 when it is answered; in the open loop calls come at random moments, at a share of the throughput of the closed loop with
-8 clients, and beyond 100 per cent each has a deadline of 2.5 times the median latency at 80 per cent.
+8 clients, and beyond 100 per cent each has a deadline of 2.3 times the median latency at 80 per cent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CLIENTS = (1, 2, 4, 8, 16)
 SHARES = (0.5, 0.8, 1.0, 1.2)  # of the capacity
 _AT_CAPACITY = 8  # clients
 _CONNECTIONS = 16  # of the open loop
-_PATIENCE = 2.5  # times the median latency at 80 per cent
+_PATIENCE = 2.3  # times the median latency at 80 per cent
 _MIX = ((640, 480), (1080, 1350), (1600, 1200), (3024, 4032), (480, 640), (1920, 1080), (1200, 1200))  # px, of photos
 _SOAK = (64, 2048)  # px, the sides of its photos
 _SOAK_PHOTOS = 200

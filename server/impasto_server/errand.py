@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from impasto.images import Limits
+from impasto.images import Limits, Size
 from impasto_server import pictures
 from impasto_server.callers import Caller
 from impasto_server.codec import Codec
@@ -81,7 +81,7 @@ class Errand:
                 self._brush,
                 self._limits,
                 self._default_working_size,
-                lambda size: self._scheduler.suitable(self._brush, size),
+                self._suitable,
             )
             self._seconds["decode"] = perf_counter() - self._begun
             if self._brush.paints:
@@ -90,6 +90,12 @@ class Errand:
             self._on_read()
         if not self._brush.paints:
             self._write(photo, None)
+
+    def _suitable(self, size: Size) -> Size:
+        """Return the size to paint at, once the photo's header is known, or refuse it before it is decoded."""
+        suitable = self._scheduler.suitable(self._brush, size)
+        self._scheduler.check(self._brush, suitable, self._caller)
+        return suitable
 
     def _queue(self, photo: Photo) -> None:
         brush, caller = self._brush, self._caller

@@ -9,7 +9,7 @@ from time import perf_counter
 from impasto_server.callers import Caller
 from impasto_server.errors import Overloaded, TooLate
 from impasto_server.painting import Painting
-from impasto_server.scheduler import Scheduler
+from impasto_server.scheduler import DOUBT, Scheduler
 
 _NEWS = 0.1  # the weight of the latest photo in the means
 
@@ -53,7 +53,7 @@ class Forecast:
                 wait - self._longest,
             )
         if caller.due is not None:
-            late = perf_counter() + wait + self._painting + self._rest - caller.due
+            late = perf_counter() + (1 + DOUBT) * (wait + self._painting + self._rest) - caller.due
             if late > 0:
                 raise TooLate(wait, late)
 

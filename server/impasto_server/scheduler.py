@@ -15,11 +15,15 @@ from time import perf_counter
 from impasto.codes import Codes
 from impasto.engine import Cancellation
 from impasto.images import Pixels, Planes, Size
+from impasto_server.callers import Caller
 from impasto_server.engines import THREAD_NAME, Engines
 from impasto_server.errors import ShuttingDown, TooLate
 from impasto_server.fair_queue import FairQueue
 from impasto_server.library import Brush
 from impasto_server.pace import Pace
+
+DOUBT = 0.1
+"""The share by which a picture may take longer than it is expected to."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,15 @@ class _Ticket:
         self.piece = piece
         self.seconds = seconds
         self.asked = perf_counter()
+        self.waits = False
         self.batch: _Batch | None = None
         self._then: Then | None = then
+
+    def late_by(self, now: float) -> float:
+        """Return by how many s it would be late if it were begun now; 0 if it would not, or has not had to wait."""
+        if self.piece.due is None or not self.waits:
+            return 0.0
+        return max(0.0, now + self.seconds - self.piece.due)
 
     def end(self, outcome: Run | Exception | None) -> None:
         """Tell who waits; None where nobody does any more."""
@@ -86,15 +97,16 @@ class _Ticket:
 
 
 class _Batch:
-    """Pieces that are painted together."""
+    """Pieces that are painted together; those that would be done too late by now are left out, and told so."""
 
-    def __init__(self, tickets: list[_Ticket]) -> None:
-        self.tickets = tickets
+    def __init__(self, tickets: Sequence[_Ticket]) -> None:
         self.begun = perf_counter()
-        self.ends = self.begun + sum(ticket.seconds for ticket in tickets)
+        self.late = [ticket for ticket in tickets if ticket.late_by(self.begun)]
+        self.tickets = [ticket for ticket in tickets if ticket not in self.late]
+        self.ends = self.begun + sum(ticket.seconds for ticket in self.tickets)
         self.cancellation = Cancellation()
-        self._wanted = len(tickets)
-        for ticket in tickets:
+        self._wanted = len(self.tickets)
+        for ticket in self.tickets:
             ticket.batch = self
 
     def withdraw(self) -> None:
@@ -147,7 +159,8 @@ class Scheduler:
         with self._changed:
             if self._closed:
                 raise ShuttingDown("the server is shutting down")
-            self._check_in_time(ticket)
+            self._check_in_time(piece.client, ticket.seconds, piece.due)
+            ticket.waits = not self._is_idle()
             self._queue.put(
                 ticket,
                 client=piece.client,
@@ -160,6 +173,12 @@ class Scheduler:
     def suitable(self, brush: Brush, size: Size) -> Size:
         """Return the size to paint at in place of this one; see `Engines.suitable`."""
         return self._engines.suitable(brush, size)
+
+    def check(self, brush: Brush, size: Size, caller: Caller) -> None:
+        """Raise TooLate for a picture of this size that would not be done when its caller gives up."""
+        seconds = self._pace.seconds(brush.transformer, size[0] * size[1])
+        with self._changed:
+            self._check_in_time(caller.client, seconds, caller.due)
 
     def wait(self, client: str) -> float:
         """Return how many seconds a piece that this client brought now would probably wait."""
@@ -176,18 +195,25 @@ class Scheduler:
             ticket.end(ShuttingDown("the server is shutting down"))
 
     def _wait(self, client: str) -> float:
-        now = perf_counter()
-        if len(self._running) < self._runs and not len(self._queue):
+        if self._is_idle():
             return 0.0
+        now = perf_counter()
         running = sum(max(0.0, batch.ends - now) for batch in self._running)
         waiting = sum(ticket.seconds for ticket in self._queue.ahead(client))
         return (running + waiting) / self._runs
 
-    def _check_in_time(self, ticket: _Ticket) -> None:
-        due, wait = ticket.piece.due, self._wait(ticket.piece.client)
-        if due is None or not wait:  # with nobody before it, it may try: what is known of its pace may be wrong
+    def _is_idle(self) -> bool:
+        return len(self._running) < self._runs and not len(self._queue)
+
+    def _check_in_time(self, client: str, seconds: float, due: float | None) -> None:
+        """Raise TooLate for a piece that would not be done in time.
+
+        With nobody before it, it may try: what is known of its pace may be wrong.
+        """
+        if due is None or self._is_idle():
             return
-        late = perf_counter() + wait + ticket.seconds - due
+        wait = self._wait(client)
+        late = perf_counter() + (1 + DOUBT) * (wait + seconds) - due
         if late > 0:
             raise TooLate(wait, late)
 
@@ -199,12 +225,12 @@ class Scheduler:
 
     def _work(self) -> None:
         while batch := self._next():
-            outcomes = self._painted(batch)
+            _tell(batch.late, [TooLate(ticket.seconds, ticket.late_by(batch.begun)) for ticket in batch.late])
+            outcomes = self._painted(batch) if batch.tickets else []
             with self._changed:
                 self._running.discard(batch)
-            for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
-                ticket.end(outcome)
-            del batch, outcomes, ticket, outcome  # or they would be held until the next comes
+            _tell(batch.tickets, outcomes)
+            del batch, outcomes  # or they would be held until the next comes
 
     def _next(self) -> _Batch | None:
         """Return what to paint, once there is something; None when it is over."""
@@ -237,3 +263,8 @@ class Scheduler:
             Run(painted[index : index + 1], batch.begun - ticket.asked, took, len(pieces))
             for index, ticket in enumerate(batch.tickets)
         ]
+
+
+def _tell(tickets: Sequence[_Ticket], outcomes: Sequence[Run | Exception]) -> None:
+    for ticket, outcome in zip(tickets, outcomes, strict=True):
+        ticket.end(outcome)

@@ -204,9 +204,11 @@ async def test_nobody_is_let_in_to_wait_for_longer_than_allowed(tmp_path: Path) 
     engine = Slow()
     async with serving(fake_bundle(tmp_path / "b"), engine=engine, max_batch=1, max_wait_seconds=0.25) as served:
         engine.go_on.clear()
-        calls = [asyncio.ensure_future(served.stylize()) for _ in range(12)]
-        refused, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-        error = await refusal(refused.pop())
+        calls = [asyncio.ensure_future(served.stylize())]
+        while not calls[-1].done():
+            calls.append(asyncio.ensure_future(served.stylize()))
+            await asyncio.wait(calls[-1:], timeout=0.1)
+        error = await refusal(calls.pop())
         engine.go_on.set()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert any(isinstance(outcome, pb.StylizeResponse) for outcome in outcomes)

@@ -280,3 +280,19 @@ async def test_closing_fails_what_waits_and_lets_what_runs_finish(tmp_path: Path
         assert (await running).batch == 1
         with pytest.raises(ShuttingDown):
             await paint(scheduler, piece(bundle))
+
+
+async def test_who_has_waited_for_too_long_is_not_painted_any_more(tmp_path: Path) -> None:
+    engine, bundle = Gated(), fake_bundle(tmp_path / "b")
+    async with scheduling(bundle, engine) as scheduler:
+        first = begin(scheduler, piece(bundle))
+        await engine.until_entered()
+        late, other = begin(scheduler, piece(bundle, 0.3, due=perf_counter() + 1), piece(bundle, 0.6))
+        await until_waiting(scheduler, 2)
+        await asyncio.sleep(1)
+        for _ in range(2):
+            engine.release.release()
+        with pytest.raises(TooLate):
+            await late
+        await asyncio.gather(*first, other)
+    assert gates(engine) == [[1.0], [0.6]]
