@@ -28,8 +28,8 @@ from benchmarks.pages import put
 from benchmarks.peer_servers import running, seldon
 from benchmarks.peer_servers.load import JPEG, put_load
 from benchmarks.peer_servers.one_convolution import one_convolution_bundle
-from benchmarks.peer_servers.processes import usage
 from benchmarks.peer_servers.running import Peer, ServerMissing
+from benchmarks.processes import usage
 from impasto import images
 from impasto.bundle import STARTER, Bundle, load_bundle
 from impasto.engine import Provider, available_providers

@@ -1,35 +1,64 @@
-"""What another process has used."""
+"""What a process and its children take, as Linux counts it."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second
-_MIB = 2**20
+_PROC = Path("/proc")
+_TICK = 1 / os.sysconf("SC_CLK_TCK")  # s
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+@dataclass(frozen=True)
+class Usage:
+    """What processes that are alive have taken.
+
+    Attributes:
+        cpu: s of processors.
+        peak: bytes, the sum of the most that each has ever held.
+    """
+
+    cpu: float
+    peak: int
 
 
-def peak_mib(pid: int) -> float:
-    """Return the most memory that a process has held since `forget_peak`."""
-    return _status(pid, "VmHWM")
+def usage(root: int) -> Usage:
+    """Return what a process has taken, together with those that it started."""
+    stats = {pid: fields for pid in _pids() if (fields := _stat(pid))}
+    family = {root}
+    while grown := {pid for pid, fields in stats.items() if int(fields[1]) in family} - family:
+        family |= grown
+    ticks = sum(int(stats[pid][11]) + int(stats[pid][12]) for pid in family)
+    return Usage(ticks * _TICK, sum(_amount(pid, "VmHWM") for pid in family))
 
 
-def resident_mib(pid: int) -> float:
-    """Return the memory that a process holds."""
-    return _status(pid, "VmRSS")
+def _pids() -> list[int]:
+    return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of its `stat` from `state` on, none if it has ended; the name before may hold blanks."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def resident(pid: int) -> int:
+    """Return the bytes that a process holds."""
+    return _amount(pid, "VmRSS")
 
 
 def forget_peak(pid: int) -> None:
-    """Begin to look for the peak anew."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+    """Begin to look for a process's peak anew."""
+    (_PROC / str(pid) / "clear_refs").write_text("5", encoding="ascii")
 
 
-def _status(pid: int, name: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next(int(line.split()[1]) * 1024 / _MIB for line in lines if line.startswith(f"{name}:"))
+def _amount(pid: int, name: str) -> int:
+    """Return an amount of its `status`, in bytes; 0 if it has ended."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)

@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.load import Call, Load, call, closed_loop, open_loop, percentile, stubs
 from benchmarks.pages import put
-from benchmarks.processes import cpu_seconds, forget_peak, peak_mib, resident_mib
+from benchmarks.processes import forget_peak, resident, usage
 from impasto import images
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Cancellation, Provider, open_engine
@@ -47,6 +47,7 @@ _PATIENCE = 2.3  # times the median latency at 80 per cent
 _MIX = ((640, 480), (1080, 1350), (1600, 1200), (3024, 4032), (480, 640), (1920, 1080), (1200, 1200))  # px, of photos
 _SOAK = (64, 2048)  # px, the sides of its photos
 _SOAK_PHOTOS = 200
+_MIB = 2**20
 _CEILING = "import sys; from benchmarks.serving import ceiling; ceiling(*sys.argv[1:])"
 _DEFAULT_WORKING_SIZE = 1280  # px, the server's
 
@@ -201,9 +202,10 @@ def _loaded(server: LocalServer, load: _Closed | _Open) -> tuple[Load, float, fl
     """Return what became of a load, and the server's CPU time and peak memory."""
     pid = server.process.pid
     forget_peak(pid)
-    before = cpu_seconds(pid)
+    before = usage(pid)
     done = asyncio.run(load.run(server.target))
-    return done, cpu_seconds(pid) - before, peak_mib(pid)
+    after = usage(pid)
+    return done, after.cpu - before.cpu, after.peak / _MIB
 
 
 def _soak(folder: Path, options: argparse.Namespace) -> str:
@@ -232,7 +234,7 @@ async def _soaked(server: LocalServer, photos: list[bytes], options: argparse.Na
         samples = []
         while not loading.done():
             await asyncio.wait({loading}, timeout=1)
-            samples.append(resident_mib(server.process.pid))
+            samples.append(resident(server.process.pid) / _MIB)
         painted += len(loading.result().answered)
         rows.append((str(minute), painted, f"{np.median(samples):.0f} ({min(samples):.0f} to {max(samples):.0f})"))
     return rows
