@@ -272,7 +272,7 @@ async def test_memory_stays_the_same_through_ten_thousand_frames(connect: Connec
     def photos() -> Iterator[Photo]:
         for number in range(10_000):
             if number % 500 == 499:
-                alive.append(sum(isinstance(thing, Photo | StreamResult) for thing in gc.get_objects()))
+                alive.append(sum(type(thing) in (Photo, StreamResult) for thing in gc.get_objects()))
             yield Photo(b"frame")
 
     painted = 0
