@@ -32,7 +32,7 @@ def garbage_kept() -> Iterator[list[object]]:
 
 
 def pictures(objects: list[object]) -> list[object]:
-    return [item for item in objects if isinstance(item, np.ndarray | Painting | Piece | Run)]
+    return [item for item in objects if type(item) in (np.ndarray, Painting, Piece, Run)]
 
 
 async def test_a_painted_photo_leaves_no_picture_behind(tmp_path: Path) -> None:
