@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
+import math
+import os
 import statistics
 import struct
 import subprocess
@@ -31,7 +32,9 @@ from PIL import ExifTags, Image, ImageCms
 
 from benchmarks.codec_libraries import Library, libraries, name_of
 from benchmarks.pages import put
+from benchmarks.processes import usage
 from impasto import images
+from impasto.engine.probe import decibels
 from impasto.images import Pixels, Planes, Size
 from impasto.machine import machine, table
 
@@ -224,8 +227,8 @@ def _gain(work: Callable[[], object]) -> str:
 
 
 def _psnr(pixels: Pixels, goal: Pixels) -> str:
-    error = float(np.mean(np.square(pixels.astype(np.float32) - goal)))
-    return f"{10 * np.log10(255**2 / error):.1f}" if error else "same"
+    kept = decibels(*((picture / 255).astype(np.float32) for picture in (pixels, goal)))
+    return "same" if math.isinf(kept) else f"{kept:.1f}"
 
 
 def _turns(library: Library) -> bool:
@@ -267,9 +270,7 @@ def _probed(file: Path, way: str) -> str:
 
 def _peak() -> float:
     """Return this process's peak, MiB; getrusage would count the process that it was forked from."""
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert peak
-    return int(peak[1]) / 1024
+    return usage(os.getpid()).peak / 2**20
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,7 +33,6 @@ from impasto.engine import Cancellation, Provider, open_engine
 from impasto.images import Limits
 from impasto.machine import machine, table
 from impasto_server import pictures
-from impasto_server.engines import planes_of
 from impasto_server.library import Library
 from impasto_server.local import LocalServer, local_server
 from impasto_server.order import TrainedOrder
@@ -90,7 +89,7 @@ def ceiling(photos: str, style: str, provider: str, seconds: str) -> None:
             begun_cpu, begun = time.process_time(), time.perf_counter()
         started = time.perf_counter()
         photo = pictures.read(order, brush, Limits(), _DEFAULT_WORKING_SIZE, lambda size: size)
-        painted = engine.run(planes_of([photo.pixels]), brush.code[None], Cancellation())
+        painted = engine.run(images.planes_of([photo.pixels]), brush.code[None], Cancellation())
         pictures.write_painted(painted, photo, order)
         times.append(time.perf_counter() - started)
         if begun and time.perf_counter() - begun > float(seconds):

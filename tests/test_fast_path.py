@@ -16,10 +16,9 @@ from impasto import images
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Cancellation, Engine, Provider, available_providers, open_engine
 from impasto.errors import RunCancelled
-from impasto.images import Format, Pixels
+from impasto.images import Format, Pixels, planes_of
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
-from impasto_server.engines import planes_of
 from impasto_server.local import local_server
 from tests.test_starter import sample
 

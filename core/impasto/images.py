@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -220,7 +220,15 @@ def with_short_side(pixels: Pixels, short_side: int) -> Pixels:
 
 def to_planes(pixels: Pixels) -> Planes:
     """Return [H, W, 3] in 0..255 as [1, 3, H, W] in 0..1."""
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    return planes_of([pixels])
+
+
+def planes_of(pictures: Sequence[Pixels]) -> Planes:
+    """Return pictures [H, W, 3] of one size, in 0..255, as one batch [N, 3, H, W] in 0..1."""
+    height, width = pictures[0].shape[:2]
+    planes = np.empty((len(pictures), 3, height, width), np.float32)
+    for row, picture in zip(planes, pictures, strict=True):
+        row[:] = picture.transpose(2, 0, 1)
     planes /= 255
     return planes
 

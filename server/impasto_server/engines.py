@@ -13,7 +13,7 @@ import numpy as np
 from impasto.bundle import Bundle
 from impasto.codes import Codes
 from impasto.engine import Cancellation, Engine, Provider, available_providers, bucket_size, open_engine
-from impasto.images import Pixels, Planes, Size, fit
+from impasto.images import Pixels, Planes, Size, fit, planes_of
 from impasto.logs import Log
 from impasto_server.library import Brush
 from impasto_server.pace import BatchSizes, Pace, largest_batch_that_gains
@@ -144,13 +144,3 @@ def onnx_engines(provider: str, threads: int, log: Log) -> OpenEngine:
         return engine
 
     return open_one
-
-
-def planes_of(pictures: Sequence[Pixels]) -> Planes:
-    """Return pictures [H, W, 3] in 0..255 as one batch [N, 3, H, W] in 0..1."""
-    height, width = pictures[0].shape[:2]
-    planes = np.empty((len(pictures), 3, height, width), np.float32)
-    for row, picture in zip(planes, pictures, strict=True):
-        row[:] = picture.transpose(2, 0, 1)
-    planes /= 255
-    return planes

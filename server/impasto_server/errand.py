@@ -135,7 +135,6 @@ class Errand:
 
     def _next(self, step: Callable[[], None]) -> None:
         """Have a step done on a codec thread, unless nobody waits any more."""
-
         try:
             self._codec.begin(lambda: self._here(step))
         except ShuttingDown as error:

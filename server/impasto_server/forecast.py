@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from time import perf_counter
 
 from impasto_server.callers import Caller
-from impasto_server.errors import Overloaded, TooLate
+from impasto_server.errors import Overloaded
 from impasto_server.painting import Painting
-from impasto_server.scheduler import DOUBT, Scheduler
+from impasto_server.scheduler import Scheduler, refuse_late
 
 _NEWS = 0.1  # the weight of the latest photo in the means
 
@@ -53,9 +52,7 @@ class Forecast:
                 wait - self._longest,
             )
         if caller.due is not None:
-            late = perf_counter() + (1 + DOUBT) * (wait + self._painting + self._rest) - caller.due
-            if late > 0:
-                raise TooLate(wait, late)
+            refuse_late(wait, self._painting + self._rest, caller.due)
 
     def comes(self) -> Callable[[], None]:
         """Count a photo that has been admitted, and return what to call, from any thread, when it is in the queue."""

@@ -22,8 +22,7 @@ from impasto_server.fair_queue import FairQueue
 from impasto_server.library import Brush
 from impasto_server.pace import Pace
 
-DOUBT = 0.1
-"""The share by which a picture may take longer than it is expected to."""
+_DOUBT = 0.1  # the share by which a picture may take longer than it is expected to
 
 
 @dataclass(frozen=True)
@@ -212,10 +211,7 @@ class Scheduler:
         """
         if due is None or self._is_idle():
             return
-        wait = self._wait(client)
-        late = perf_counter() + (1 + DOUBT) * (wait + seconds) - due
-        if late > 0:
-            raise TooLate(wait, late)
+        refuse_late(self._wait(client), seconds, due)
 
     def _withdraw(self, ticket: _Ticket) -> None:
         with self._changed:
@@ -263,6 +259,13 @@ class Scheduler:
             Run(painted[index : index + 1], batch.begun - ticket.asked, took, len(pieces))
             for index, ticket in enumerate(batch.tickets)
         ]
+
+
+def refuse_late(wait: float, seconds: float, due: float) -> None:
+    """Raise TooLate for what would not be done when it is due, after this wait and so many seconds of work."""
+    late = perf_counter() + (1 + _DOUBT) * (wait + seconds) - due
+    if late > 0:
+        raise TooLate(wait, late)
 
 
 def _tell(tickets: Sequence[_Ticket], outcomes: Sequence[Run | Exception]) -> None:

@@ -15,10 +15,6 @@ class Growth:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self.begin()
-
-    def begin(self) -> None:
-        """Count from what is held now."""
         self._least = resident_bytes()
 
     def is_too_much(self) -> bool:

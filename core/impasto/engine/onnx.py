@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from impasto.bundle import Bundle
@@ -59,20 +60,11 @@ class Session:
         for key, value in (entries or {}).items():
             options.add_run_config_entry(key, value)
         try:
-            with (cancellation or Cancellation()).stopping_by(_terminating(options)):
+            with (cancellation or Cancellation()).stopping_by(partial(setattr, options, "terminate", True)):
                 (painted,) = self.session.run([PAINTED], {IMAGE: images, STYLE: codes}, options)
         except Exception as error:
             raise failure(error, images, self._name, cancellation) from error
         return checked(painted, images, self._name)
-
-
-def _terminating(options: Any) -> Callable[[], None]:
-    """Return what stops the run of these options, between two of its nodes."""
-
-    def stop() -> None:
-        options.terminate = True
-
-    return stop
 
 
 class CpuEngine:

@@ -47,7 +47,6 @@ class OpenVinoEngine:
         painted = self._session.run(images, codes, cancellation)
         if self._growth.is_too_much():
             self._session = self._session_in(self.precision)  # runs that are under way keep the old one alive
-            self._growth.begin()
         return painted
 
     def _choose_precision(self) -> str:
