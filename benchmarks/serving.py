@@ -32,8 +32,8 @@ from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Cancellation, Provider, open_engine
 from impasto.images import Limits
 from impasto.machine import machine, table
-from impasto_server import pictures
-from impasto_server.library import Library
+from impasto_server.bundles.library import Library
+from impasto_server.fast import pictures
 from impasto_server.local import LocalServer, local_server
 from impasto_server.order import TrainedOrder
 

@@ -13,8 +13,9 @@ from contextlib import suppress
 
 from impasto.errors import ImpastoError
 from impasto.logs import Log, adopt_library_logs, make_log
-from impasto_server import codec, engines, store
 from impasto_server.config import PROGRAM, Config, ConfigError, load
+from impasto_server.fast import codec, engines
+from impasto_server.jobs import store
 from impasto_server.server import running
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

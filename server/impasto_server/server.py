@@ -18,31 +18,31 @@ from impasto.errors import StoreUnavailable
 from impasto.jobs import Jobs
 from impasto.logs import Log, make_log
 from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
-from impasto_server.admission import Admission
-from impasto_server.cache import CachingPainter, Results
-from impasto_server.codec import Codec
+from impasto_server.bundles.library import Library
 from impasto_server.config import Address, Config
-from impasto_server.engines import Engines, OpenEngine, onnx_engines
 from impasto_server.errors import CannotListen, NotSupported
-from impasto_server.forecast import Forecast
+from impasto_server.fast.admission import Admission
+from impasto_server.fast.cache import CachingPainter, Results
+from impasto_server.fast.codec import Codec
+from impasto_server.fast.engines import Engines, OpenEngine, onnx_engines
+from impasto_server.fast.forecast import Forecast
+from impasto_server.fast.pace import Pace
+from impasto_server.fast.painter import Painter, Paints
+from impasto_server.fast.scheduler import Scheduler
 from impasto_server.health import Health
 from impasto_server.http import HttpPort
-from impasto_server.interceptor import Interceptor
-from impasto_server.jobs import JobDesk
-from impasto_server.library import Library
+from impasto_server.jobs.desk import JobDesk
+from impasto_server.jobs.store import Store
+from impasto_server.jobs.supervisor import supervised_workers
+from impasto_server.jobs.upkeep import Upkeep
 from impasto_server.metrics import Metrics
-from impasto_server.operations import SERVICE as OPERATIONS
-from impasto_server.operations import Operations
-from impasto_server.pace import Pace
-from impasto_server.painter import Painter, Paints
-from impasto_server.scheduler import Scheduler
-from impasto_server.statuses import RETRY_AFTER
-from impasto_server.store import Store
-from impasto_server.streams import Streams
-from impasto_server.stylizer import SERVICE as STYLIZER
-from impasto_server.stylizer import Stylizer
-from impasto_server.supervisor import supervised_workers
-from impasto_server.upkeep import Upkeep
+from impasto_server.rpc.interceptor import Interceptor
+from impasto_server.rpc.operations import SERVICE as OPERATIONS
+from impasto_server.rpc.operations import Operations
+from impasto_server.rpc.statuses import RETRY_AFTER
+from impasto_server.rpc.streams import Streams
+from impasto_server.rpc.stylizer import SERVICE as STYLIZER
+from impasto_server.rpc.stylizer import Stylizer
 
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _PING_EVERY = 60_000  # ms

@@ -7,8 +7,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from impasto_server.admission import Admission
 from impasto_server.errors import Overloaded
+from impasto_server.fast.admission import Admission
 
 
 def admission(limit: int) -> Admission:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impasto_server.fair_queue import FairQueue
+from impasto_server.fast.fair_queue import FairQueue
 
 
 def drained(queue: FairQueue[str], most: int = 1) -> list[list[str]]:

@@ -13,7 +13,7 @@ import pytest
 from impasto.errors import ImpastoError, JobNotFound, StoreUnavailable
 from impasto.jobs import Commission, Job, Progress, State
 from impasto.optimization import Optimization
-from impasto_server.feeds import Feeds
+from impasto_server.jobs.feeds import Feeds
 
 QUEUED = Job(
     id="1",
@@ -48,8 +48,8 @@ class Shelf:
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask a hundred times a second."""
-    monkeypatch.setattr("impasto_server.feeds._POLL_EVERY", 0.01)
-    monkeypatch.setattr("impasto_server.feeds._POLL_EVERY_WHILE_AWAY", 0.01)
+    monkeypatch.setattr("impasto_server.jobs.feeds._POLL_EVERY", 0.01)
+    monkeypatch.setattr("impasto_server.jobs.feeds._POLL_EVERY_WHILE_AWAY", 0.01)
 
 
 async def test_the_store_is_asked_no_oftener_for_many_followers_than_for_one() -> None:

@@ -18,7 +18,7 @@ from impasto.errors import ImageTooLarge
 from impasto.jobs import Failure
 from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.library import Library
+from impasto_server.bundles.library import Library
 from impasto_server.server import Server
 from tests.server.job_support import (
     PATIENCE,

@@ -221,7 +221,7 @@ async def test_a_request_sent_again_under_its_id_makes_no_second_job(tmp_path: P
 
 
 async def test_what_is_counted_of_jobs_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto_server.upkeep._COUNT_EVERY", 0.05)
+    monkeypatch.setattr("impasto_server.jobs.upkeep._COUNT_EVERY", 0.05)
     async with serving_jobs(tmp_path) as served:
         await served.create()
         await served.create()
@@ -240,7 +240,7 @@ async def test_a_call_about_a_job_leaves_its_id_in_the_log(tmp_path: Path) -> No
 
 
 async def test_expired_jobs_are_deleted_with_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto_server.upkeep._SWEEP_EVERY", 0.05)
+    monkeypatch.setattr("impasto_server.jobs.upkeep._SWEEP_EVERY", 0.05)
     async with serving_jobs(tmp_path, job_keep_seconds=0.1) as served:
         name = (await served.create()).name
         succeed(await served.claim())

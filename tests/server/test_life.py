@@ -18,8 +18,8 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from impasto.engine import FakeEngine
 from impasto.errors import BundleError, EngineError
 from impasto.logs import make_log
+from impasto_server.bundles.library import Library
 from impasto_server.errors import CannotListen
-from impasto_server.library import Library
 from impasto_server.server import Server, running
 from tests.server.support import Broken, Held, Served, connect, fetch, options, photo, read, reason, refusal, serving
 from tests.support import fake_bundle, gradient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from impasto_server.pace import BatchSizes, Pace, largest_batch_that_gains
+from impasto_server.fast.pace import BatchSizes, Pace, largest_batch_that_gains
 
 
 def test_a_size_that_was_met_takes_what_it_took() -> None:

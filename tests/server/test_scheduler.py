@@ -17,10 +17,10 @@ from impasto.codes import Codes
 from impasto.engine import Cancellation, FakeEngine
 from impasto.errors import EngineError, RunCancelled
 from impasto.images import Planes
-from impasto_server.engines import Engines
 from impasto_server.errors import ShuttingDown, TooLate
-from impasto_server.pace import Pace
-from impasto_server.scheduler import Piece, Run, Scheduler
+from impasto_server.fast.engines import Engines
+from impasto_server.fast.pace import Pace
+from impasto_server.fast.scheduler import Piece, Run, Scheduler
 from tests.support import code, fake_bundle
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from impasto.logs import make_log
 from impasto_server.config import Config
-from impasto_server.supervisor import Supervisor, supervised_workers, worker_command, worker_environment
+from impasto_server.jobs.supervisor import Supervisor, supervised_workers, worker_command, worker_environment
 from impasto_worker import options as worker_options
 
 WAITS_FOR_ITS_PARENT = "import sys; sys.stdin.read()"

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from impasto_server.windowed import windowed
+from impasto_server.rpc.windowed import windowed
 
 
 class Source:

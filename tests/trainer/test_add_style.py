@@ -15,9 +15,9 @@ from impasto.nn.bundled import read_network
 from impasto.nn.checkpoint import Checkpoint
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_exporter.export import export
-from impasto_server.engines import Engines
-from impasto_server.library import Library
-from impasto_server.pace import Pace
+from impasto_server.bundles.library import Library
+from impasto_server.fast.engines import Engines
+from impasto_server.fast.pace import Pace
 from impasto_trainer.main import main
 from impasto_trainer.paintings import Painting
 from impasto_trainer.recipe import Recipe

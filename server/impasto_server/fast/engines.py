@@ -15,8 +15,8 @@ from impasto.codes import Codes
 from impasto.engine import Cancellation, Engine, Provider, available_providers, bucket_size, open_engine
 from impasto.images import Pixels, Planes, Size, fit, planes_of
 from impasto.logs import Log
-from impasto_server.library import Brush
-from impasto_server.pace import BatchSizes, Pace, largest_batch_that_gains
+from impasto_server.bundles.library import Brush
+from impasto_server.fast.pace import BatchSizes, Pace, largest_batch_that_gains
 
 OpenEngine = Callable[[Bundle], Engine]
 

@@ -11,13 +11,13 @@ from time import perf_counter
 
 from impasto.images import Limits, Size, decode
 from impasto.jobs import Commission, Job, Jobs, State
-from impasto_server.admission import Admission
-from impasto_server.codec import Codec
 from impasto_server.errors import JobCancelled, JobFailed, ShuttingDown
-from impasto_server.feeds import Feeds
+from impasto_server.fast.admission import Admission
+from impasto_server.fast.codec import Codec
+from impasto_server.jobs.feeds import Feeds
+from impasto_server.jobs.store import Store
 from impasto_server.order import JobOrder
 from impasto_server.sizes import output_size
-from impasto_server.store import Store
 
 _CHUNKS_AT_ONCE = 16  # so that a thread is not asked for each
 

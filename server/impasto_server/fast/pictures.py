@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from impasto.images import Limits, PictureFile, Pixels, Planes, Size, encode, encode_planes
-from impasto_server.library import Brush
+from impasto_server.bundles.library import Brush
 from impasto_server.order import Order
 from impasto_server.sizes import output_size, working_size
 

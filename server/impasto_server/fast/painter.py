@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from impasto.images import Limits
-from impasto_server.admission import Admission
+from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
-from impasto_server.codec import Codec
-from impasto_server.errand import Errand
-from impasto_server.forecast import Forecast
-from impasto_server.library import Brush
+from impasto_server.fast.admission import Admission
+from impasto_server.fast.codec import Codec
+from impasto_server.fast.errand import Errand
+from impasto_server.fast.forecast import Forecast
+from impasto_server.fast.painting import Painting
+from impasto_server.fast.scheduler import Scheduler
 from impasto_server.order import TrainedOrder
-from impasto_server.painting import Painting
-from impasto_server.scheduler import Scheduler
 
 
 class Paints(Protocol):

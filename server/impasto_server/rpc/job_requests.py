@@ -13,7 +13,7 @@ from impasto.jobs.admission import check_request_id
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.order import JobOrder
-from impasto_server.requests import read_shared
+from impasto_server.rpc.requests import read_shared
 
 MAX_PAINTINGS = 16
 MAX_PRIORITY = 100

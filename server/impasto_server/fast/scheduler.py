@@ -15,12 +15,12 @@ from time import perf_counter
 from impasto.codes import Codes
 from impasto.engine import Cancellation
 from impasto.images import Pixels, Planes, Size
+from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
-from impasto_server.engines import THREAD_NAME, Engines
 from impasto_server.errors import ShuttingDown, TooLate
-from impasto_server.fair_queue import FairQueue
-from impasto_server.library import Brush
-from impasto_server.pace import Pace
+from impasto_server.fast.engines import THREAD_NAME, Engines
+from impasto_server.fast.fair_queue import FairQueue
+from impasto_server.fast.pace import Pace
 
 _DOUBT = 0.1  # the share by which a picture may take longer than it is expected to
 

@@ -12,20 +12,20 @@ from typing_extensions import override
 from impasto.logs import note
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
-from impasto_server import job_messages, messages
+from impasto_server.bundles.library import Library
 from impasto_server.callers import caller_of, owner_of
 from impasto_server.config import Config
+from impasto_server.fast.painter import Paints
+from impasto_server.fast.painting import Painting
 from impasto_server.health import Health
-from impasto_server.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
-from impasto_server.jobs import JobDesk, Made
-from impasto_server.library import Library
+from impasto_server.jobs.desk import JobDesk, Made
 from impasto_server.metrics import Metrics
-from impasto_server.paging import page
-from impasto_server.painter import Paints
-from impasto_server.painting import Painting
-from impasto_server.previews import Previews
-from impasto_server.requests import read_order
-from impasto_server.streams import Streams
+from impasto_server.rpc import job_messages, messages
+from impasto_server.rpc.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
+from impasto_server.rpc.paging import page
+from impasto_server.rpc.previews import Previews
+from impasto_server.rpc.requests import read_order
+from impasto_server.rpc.streams import Streams
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Stylizer"].full_name
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from impasto.errors import StoreUnavailable
 from impasto.jobs import Jobs, State
 from impasto.logs import Log
-from impasto_server.store import Store
+from impasto_server.jobs.store import Store
 
 _COUNT_EVERY = 5.0  # s
 _SWEEP_EVERY = 60.0  # s

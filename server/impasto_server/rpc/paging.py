@@ -10,7 +10,7 @@ from datetime import datetime
 
 from impasto.errors import InvalidInput
 from impasto.jobs import Job
-from impasto_server.library import Style
+from impasto_server.bundles.library import Style
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 
 from impasto.logs import Log, forget_notes, note
 from impasto_server.metrics import Metrics
-from impasto_server.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
+from impasto_server.rpc.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
 
 _OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 

@@ -6,7 +6,7 @@ from time import monotonic
 
 from impasto.errors import StoreUnavailable
 from impasto.jobs import Job
-from impasto_server.jobs import JobDesk
+from impasto_server.jobs.desk import JobDesk
 
 
 class Previews:

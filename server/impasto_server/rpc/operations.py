@@ -14,10 +14,10 @@ from typing_extensions import override
 from impasto.errors import InvalidInput
 from impasto.logs import note
 from impasto_server.callers import owner_of
-from impasto_server.job_messages import operation
-from impasto_server.job_requests import read_job_id, seconds
-from impasto_server.jobs import JobDesk
-from impasto_server.paging import job_mark, read_job_mark, read_page_size
+from impasto_server.jobs.desk import JobDesk
+from impasto_server.rpc.job_messages import operation
+from impasto_server.rpc.job_requests import read_job_id, seconds
+from impasto_server.rpc.paging import job_mark, read_job_mark, read_page_size
 
 SERVICE = "google.longrunning.Operations"
 

@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from impasto.jobs import Job, Progress, Result, State
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.messages import FORMAT_NUMBERS, set_seconds, size
-from impasto_server.statuses import status_of_job
+from impasto_server.rpc.messages import FORMAT_NUMBERS, set_seconds, size
+from impasto_server.rpc.statuses import status_of_job
 
 _STATES = {
     State.QUEUED: pb.Stylization.QUEUED,

@@ -12,15 +12,15 @@ from uuid import uuid4
 from impasto.errors import InvalidInput
 from impasto.logs import Log
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server import messages
+from impasto_server.bundles.library import Library
 from impasto_server.callers import Caller
 from impasto_server.errors import ShuttingDown
-from impasto_server.library import Library
+from impasto_server.fast.painter import Paints
 from impasto_server.metrics import Metrics
-from impasto_server.painter import Paints
-from impasto_server.requests import read_order
-from impasto_server.statuses import code_of, internal, status_of
-from impasto_server.windowed import windowed
+from impasto_server.rpc import messages
+from impasto_server.rpc.requests import read_order
+from impasto_server.rpc.statuses import code_of, internal, status_of
+from impasto_server.rpc.windowed import windowed
 
 METHOD = "StylizeStream"
 

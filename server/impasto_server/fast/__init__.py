@@ -1,0 +1,1 @@
+"""The fast way: one photo from its file to its painting, through admission, codec, queue and engine."""
