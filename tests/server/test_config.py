@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from impasto.bundle import STARTER
-from impasto_server import config as config_module
 from impasto_server.config import Address, Config, ConfigError, load
+from impasto_server.config import jobs as job_options
 
 
 def test_an_option_wins_over_the_environment_over_the_file_over_the_default(
@@ -123,7 +123,7 @@ def test_help_shows_every_option_with_its_default(capsys: pytest.CaptureFixture[
 def test_jobs_are_served_where_a_worker_can_run_or_a_database_is_named(
     monkeypatch: pytest.MonkeyPatch, torch: bool, arguments: list[str], serves: bool, workers: int
 ) -> None:
-    monkeypatch.setattr(config_module, "find_spec", lambda name: object() if torch and name == "torch" else None)
+    monkeypatch.setattr(job_options, "find_spec", lambda name: object() if torch and name == "torch" else None)
     config = load(arguments)
     assert (config.serves_jobs, list(config.local_workers)) == (serves, [None] * workers)
 

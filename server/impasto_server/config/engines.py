@@ -1,0 +1,37 @@
+"""What is painted with, and on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from impasto.bundle import STARTER
+from impasto_server.config.values import Paths
+
+
+class EngineOptions(BaseModel, frozen=True):
+    """What is painted with, and on what."""
+
+    bundles: Paths = Field(
+        (), description="a bundle's directory; repeat it, or separate several by commas; the starter bundle if none"
+    )
+    provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
+        "auto", description="where to compute; auto is the fastest of those that this machine has, in the order shown"
+    )
+    engine_threads: int = Field(0, ge=0, description="threads that one run on a CPU takes; 0 is one a core")
+    engine_runs: int = Field(1, ge=1, description="runs at once; more than 1 only helps where one leaves cores idle")
+    max_batch: int = Field(
+        0,
+        ge=0,
+        description="pictures of one size that an engine may paint at once; 0 finds out at the start what it gains by",
+    )
+    codec_threads: int = Field(2, ge=1, description="threads that decode, scale and encode pictures")
+    cache_bytes: int = Field(
+        0, ge=0, description="memory for results, which are then not painted again for the same request; 0 keeps none"
+    )
+
+    @property
+    def bundle_paths(self) -> tuple[Path, ...]:
+        return self.bundles or (STARTER,)
