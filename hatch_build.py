@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PROTOS = ("impasto/v1/stylizer.proto",)
+PROTOS = ("impasto/v1/stylizer.proto", "impasto/v1/admin.proto")
 
 # googleapis-common-protos ships this file under a name that nobody imports it by, itself included.
 MISNAMED = "google/longrunning/operations_proto.proto"

@@ -7,6 +7,7 @@ ImpastoError
 ├── Busy            more work than can be done soon; says when to try again
 │   ├── Overloaded  as many requests in flight as the server takes, or as this client may have
 │   └── TooLate     it would not be done within the caller's deadline
+├── RequestTooSlow  a request that did not arrive in time
 ├── NotSupported    something that this server does not do
 ├── JobFailed       a job that a call waited for could not be done
 └── JobCancelled    a job that a call waited for was cancelled
@@ -61,6 +62,21 @@ class TooLate(Busy):
         Busy.__init__(self, f"others are before this, and it would miss the deadline by {late:.2g} s", min(late, wait))
         self.args = (wait, late)
         self.wait = wait
+
+
+class RequestTooSlow(ImpastoError):
+    """A request did not arrive in time.
+
+    Attributes:
+        seconds: it had.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the request did not arrive within {self.seconds:g} s; send it again over a better connection"
 
 
 class NotSupported(ImpastoError):

@@ -36,6 +36,7 @@ from impasto_server.jobs.store import Store
 from impasto_server.jobs.supervisor import supervised_workers
 from impasto_server.jobs.upkeep import Upkeep
 from impasto_server.metrics import Metrics
+from impasto_server.rpc.gate import OpenGate
 from impasto_server.rpc.interceptor import Interceptor
 from impasto_server.rpc.operations import SERVICE as OPERATIONS
 from impasto_server.rpc.operations import Operations
@@ -181,7 +182,9 @@ class Server:
 
     def _services(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[Interceptor(self._metrics, self._log)],
+            interceptors=[
+                Interceptor(self._metrics, self._log, OpenGate(), receive_seconds=self._config.receive_seconds)
+            ],
             options=[
                 ("grpc.max_receive_message_length", self._config.max_message_bytes),
                 ("grpc.max_send_message_length", -1),

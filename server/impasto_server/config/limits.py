@@ -32,6 +32,9 @@ class LimitOptions(BaseModel, frozen=True):
         allow_inf_nan=False,
         description="how long a photo may be expected to wait for an engine; one that would wait longer is refused",
     )
+    receive_seconds: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="how long a request may take to arrive, once its call has begun"
+    )
     stream_window: int = Field(
         8, ge=1, description="photos of one stream in the works, answers that its caller has not read included"
     )

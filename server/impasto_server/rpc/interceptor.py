@@ -1,4 +1,8 @@
-"""What surrounds every call: a request id, the answer to errors, one log line and one count."""
+"""What surrounds every call: a request id, the gate, the answer to errors, one log line and one count.
+
+A request is read here, and not by gRPC before the method is called: so that nobody can make the server read an upload
+who may not come in, and a caller that sends its request a byte at a time is not waited for without end.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,15 @@ from uuid import uuid4
 import grpc
 from grpc_status import rpc_status
 
+from impasto.errors import InvalidInput
 from impasto.logs import Log, forget_notes, note
+from impasto_server.errors import RequestTooSlow
 from impasto_server.metrics import Metrics
+from impasto_server.rpc.gate import Gate
 from impasto_server.rpc.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
+
+_Read = Callable[[AsyncIterator[Any], Any], Awaitable[Any]]
+"""Makes what a method takes, of the messages and the context of its call."""
 
 _OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 
@@ -32,9 +42,19 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ask for. A caller that went away, or whose deadline passed, is no error.
     """
 
-    def __init__(self, metrics: Metrics, log: Log) -> None:
+    def __init__(self, metrics: Metrics, log: Log, gate: Gate, *, receive_seconds: float) -> None:
+        """Set up.
+
+        Args:
+            metrics: counts each call.
+            log: one line for each call, and the story of unexpected errors.
+            gate: what each call passes first.
+            receive_seconds: how long a request may take to arrive; the messages of a stream may take their time.
+        """
         self._metrics = metrics
         self._log = log
+        self._gate = gate
+        self._receive_seconds = receive_seconds
         self._wrapped: dict[str, Any] = {}  # by method; made once, since every call of a method gets the same
         self._process = uuid4().hex[:16]
         self._numbers = count()
@@ -53,32 +73,45 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return self._wrapped[method]
 
     def _wrap(self, handler: Any, method: str) -> Any:
-        parse = handler.request_deserializer if handler.request_streaming else _boxed(handler.request_deserializer)
-        match handler.request_streaming, handler.response_streaming:
-            case False, False:
-                wrap, call = grpc.unary_unary_rpc_method_handler, self._unary(method, _unboxed(handler.unary_unary))
-            case False, True:
-                wrap, call = grpc.unary_stream_rpc_method_handler, self._stream(method, _unboxed(handler.unary_stream))
-            case True, False:
-                wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, handler.stream_unary)
-            case _:
-                wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, handler.stream_stream)
-        return wrap(call, parse, handler.response_serializer)
+        """Return a handler that surrounds a method; to gRPC, every request is a stream."""
+        behaviour = _behaviour(handler)
+        read = _as_they_come if handler.request_streaming else self._received
+        if handler.response_streaming:
+            wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, read, behaviour)
+        else:
+            wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, read, behaviour)
+        return wrap(call, handler.request_deserializer, handler.response_serializer)
 
-    def _unary(self, method: str, behaviour: Any) -> Any:
-        async def call(request: Any, context: Any) -> Any:
+    def _unary(self, method: str, read: _Read, behaviour: Any) -> Any:
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._around(method, context):
-                return await behaviour(request, context)
+                return await behaviour(
+                    await read(requests, context), context
+                )  # which alone decides how long to hold it
 
         return call
 
-    def _stream(self, method: str, behaviour: Any) -> Any:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with self._around(method, context), aclosing(behaviour(request, context)) as responses:
+    def _stream(self, method: str, read: _Read, behaviour: Any) -> Any:
+        async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            async with (
+                self._around(method, context),
+                aclosing(behaviour(await read(requests, context), context)) as responses,
+            ):
                 async for response in responses:
                     yield response
 
         return call
+
+    async def _received(self, _: AsyncIterator[Any], context: Any) -> Any:
+        """Return the one request of a call. Read of the context, as the iterator would hold it until the call ends."""
+        try:
+            async with asyncio.timeout(self._receive_seconds):
+                request = await context.read()
+        except TimeoutError:
+            raise RequestTooSlow(self._receive_seconds) from None
+        if request is grpc.aio.EOF:
+            raise InvalidInput("request", "is missing; send one message")
+        return request
 
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
@@ -88,7 +121,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         note(request_id=request_id, method=method)
         code = grpc.StatusCode.OK
         try:
-            yield
+            with self._gate.enter(method, context):
+                yield
         except grpc.aio.AbortError:
             code = code_numbered(context.code())
             raise
@@ -113,14 +147,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
             write("call", code=code.name, ms=round((perf_counter() - begun) * 1e3, 1))
 
 
-def _boxed(parse: Callable[[bytes], Any]) -> Callable[[bytes], list[Any]]:
-    """Return what parses a request into a box: gRPC holds what it is given until the call ends."""
-    return lambda raw: [parse(raw)]
+def _behaviour(handler: Any) -> Any:
+    """Return the method behind a handler."""
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
 
-def _unboxed(behaviour: Callable[[Any, Any], Any]) -> Callable[[list[Any], Any], Any]:
-    """Return a method that takes its request out of the box, so that it alone decides how long to hold it."""
-    return lambda box, context: behaviour(box.pop(), context)
+async def _as_they_come(requests: AsyncIterator[Any], _: Any) -> AsyncIterator[Any]:
+    return requests
 
 
 def _why_cut_off(context: Any, lasted: float) -> grpc.StatusCode:

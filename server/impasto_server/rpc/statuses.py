@@ -45,6 +45,7 @@ from impasto_server.errors import (
     NotReady,
     NotSupported,
     Overloaded,
+    RequestTooSlow,
     ShuttingDown,
     TooLate,
 )
@@ -147,6 +148,7 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     WeightsNotFound: Answer(grpc.StatusCode.FAILED_PRECONDITION, "WEIGHTS_NOT_FOUND", _weights),
     RequestReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_REUSED", _nothing, _request_id),
     QueueFull: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", _retry_later),
+    RequestTooSlow: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", _nothing),
     NotSupported: Answer(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", _nothing),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry_soon),
     TooLate: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "DEADLINE_UNREACHABLE", _retry_soon),
