@@ -1,6 +1,7 @@
 # Everything a person runs is here, and CI runs the same.
 #   make demo    a fresh machine to a painted picture: PHOTO=my.jpg for your own, STYLE=... for another style
 #   make test    install what the tests need, and run them all
+#   make soak    mixed load with faults for half an hour: MINUTES=5 for less, REPORT=docs/reliability.md to keep the report
 #   make lint    formatting, lint, types, and which part may import which
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/impasto/v1/*.proto)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test lint format clean
+.PHONY: demo test soak lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python scripts/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(if $(STYLE),--style "$(STYLE)")
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(REPORT),--report $(REPORT))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

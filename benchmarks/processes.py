@@ -50,6 +50,20 @@ def resident(pid: int) -> int:
     return _amount(pid, "VmRSS")
 
 
+def open_files(pid: int) -> int:
+    """Return how many files and sockets a process holds; 0 if it has ended."""
+    try:
+        return len(list((_PROC / str(pid) / "fd").iterdir()))
+    except OSError:
+        return 0
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has; 0 if it has ended."""
+    fields = _stat(pid)
+    return int(fields[17]) if fields else 0
+
+
 def forget_peak(pid: int) -> None:
     """Begin to look for a process's peak anew."""
     (_PROC / str(pid) / "clear_refs").write_text("5", encoding="ascii")

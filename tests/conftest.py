@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Postgres, find_programs
+from tests.s3 import BUCKET, S3
 
 DATA_VARIABLE = "IMPASTO_TEST_DATA"
 
@@ -53,3 +54,26 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3]:
+    server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of an empty folder in S3."""
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_server.port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    if files.exists(BUCKET):
+        files.rm(BUCKET, recursive=True)
+    files.mkdir(BUCKET)
+    return f"s3://{BUCKET}/some/prefix"

@@ -29,21 +29,31 @@ def code(a: float, b: float) -> Codes:
     return np.asarray([0] * (CODE_SIZE - 6) + [a] * 3 + [b] * 3, dtype=np.float32)
 
 
-def fake_bundle(path: Path, *styles: str, name: str = "test") -> Bundle:
-    """Write a bundle whose graph no runtime reads; a FakeEngine paints its styles as the photo's negative."""
+def fake_bundle(
+    path: Path, *styles: str, name: str = "test", version: str = "1", graph: str = "", light: float = 1.0
+) -> Bundle:
+    """Write a bundle whose graph no runtime reads; a FakeEngine paints its styles as the photo's negative.
+
+    Args:
+        path: its directory.
+        styles: their ids; ink and gold by default.
+        name, version: the bundle's.
+        graph: bundles with another one have another transformer; the name by default.
+        light: what the negative is multiplied with.
+    """
     styles = styles or ("ink", "gold")
     manifest = {
         "name": name,
-        "version": "1",
+        "version": version,
         "code_size": CODE_SIZE,
         "size_multiple": 4,
         "styles": [{"id": style, "title": style.title(), "artist": "A. Painter", "year": "1889"} for style in styles],
     }
     thumbnail = images.encode(gradient(32, 24))
     files = {
-        GRAPH: b"graph of " + name.encode(),
+        GRAPH: b"graph of " + (graph or name).encode(),
         WEIGHTS: save({"weight": np.zeros(1, np.float32)}),
-        CODES: save({IDENTITY: code(1, 0), **{style: code(0, 1) for style in styles}}),
+        CODES: save({IDENTITY: code(1, 0), **{style: code(0, light) for style in styles}}),
         **{f"styles/{style}.jpg": thumbnail for style in styles},
         **{f"styles/{style}.md": f"# {style}\n".encode() for style in styles},
     }

@@ -57,7 +57,8 @@ def database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
 
 def options(folder: Path, *others: str) -> list[str]:
     """Return what a server is started with that paints jobs itself."""
-    return ["--bundle", str(folder / "bundle"), "--provider", "cpu", "--jobs", "on", "--workers", "1", *others]
+    bundle = ["--bundle", str(folder / "bundle"), "--bundle-probe", "off"]
+    return [*bundle, "--provider", "cpu", "--jobs", "on", "--workers", "1", *others]
 
 
 def command(server: LocalServer, folder: Path, out: str) -> list[str]:

@@ -27,7 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """Serve styles that paint a photo's negative."""
     folder = tmp_path_factory.mktemp("server")
     bundle = gate_bundle(folder / "bundle")
-    options = ["--bundle", str(bundle.path), "--provider", "cpu", "--max-message-bytes", str(MAX_MESSAGE)]
+    options = ["--bundle", str(bundle.path), "--bundle-probe", "off", "--provider", "cpu"]
+    options += ["--max-message-bytes", str(MAX_MESSAGE)]
     with local_server(folder, options) as running:
         yield running
 

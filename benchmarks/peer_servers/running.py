@@ -56,7 +56,7 @@ class Peer:
 def impasto(label: str, folder: Path, bundle: Bundle, style: str, options: Sequence[str]) -> Iterator[Peer]:
     """Run Impasto's server with these options."""
     folder.mkdir()
-    with local_server(folder, ["--bundle", str(bundle.path), *options]) as server:
+    with local_server(folder, ["--bundle", str(bundle.path), "--bundle-probe", "off", *options]) as server:
         yield Peer(label, server.process.pid, server.target, STYLIZE, stylize_request(style))
 
 

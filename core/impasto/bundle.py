@@ -40,6 +40,7 @@ STARTER = Path(__file__).parent / "bundles" / "starter"
 """The bundle that comes with Impasto."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Bundle:
     Attributes:
         path: its directory.
         name: lower case, digits and hyphens.
-        version: as its maker numbers it.
+        version: as its maker numbers it: up to 64 letters, digits, dots, hyphens, underscores and plus signs.
         transformer: hex digest of graph and weights; codes belong to exactly this transformer.
         size_multiple: heights and widths must be multiples of this many px.
         styles: id -> what is known of it, sorted by id.
@@ -179,6 +180,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_version(text: str) -> bool:
+    """Return whether this can be the version of a bundle."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def slug(text: str) -> str:
     """Return the id nearest to a name, `The_Scream` -> `the-scream`; empty where no letter or digit is left."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -193,27 +199,43 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def parse_manifest(data: bytes, where: object) -> dict[str, Any]:
+    """Read what a bundle.json holds.
+
+    Args:
+        data: the file.
+        where: the bundle, for errors.
+
+    Raises:
+        BundleError: it is no JSON, of another format, or lists no files, or some that lie outside the bundle.
+    """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-    except OSError as error:
-        raise BundleError(f"{path} is no bundle: cannot read {MANIFEST}: {error.strerror}") from error
+        manifest = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: {MANIFEST} is no JSON: {error}; copy the bundle again") from error
+        raise BundleError(f"{where}: {MANIFEST} is no JSON: {error}; copy the bundle again") from error
     found = manifest.get("format_version") if isinstance(manifest, dict) else None
     if found != FORMAT_VERSION:
-        raise BundleError(f"{path} has format version {found!r}; this Impasto reads {FORMAT_VERSION}; export it again")
+        raise BundleError(f"{where} has format version {found!r}; this Impasto reads {FORMAT_VERSION}; export it again")
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not {GRAPH, WEIGHTS, CODES} <= files.keys():
+        raise BundleError(f"{where}: {MANIFEST} does not list {GRAPH}, {WEIGHTS} and {CODES}; export it again")
+    for name in files:
+        _check_inside(where, name)
     return dict(manifest)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        data = (path / MANIFEST).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} is no bundle: cannot read {MANIFEST}: {error.strerror}") from error
+    return parse_manifest(data, path)
 
 
 def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
     """Return every file of the bundle by its name, each as the manifest says it was made."""
-    digests = manifest.get("files")
-    if not isinstance(digests, dict) or not {GRAPH, WEIGHTS, CODES} <= digests.keys():
-        raise BundleError(f"{path}: {MANIFEST} does not list {GRAPH}, {WEIGHTS} and {CODES}; export it again")
     contents = {}
-    for name, digest in digests.items():
-        _check_inside(path, name)
+    for name, digest in manifest["files"].items():
         try:
             data = (path / name).read_bytes()
         except OSError as error:
@@ -227,9 +249,9 @@ def _verified_contents(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]
     return contents
 
 
-def _check_inside(path: Path, name: str) -> None:
+def _check_inside(where: object, name: str) -> None:
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
-        raise BundleError(f"{path}: {MANIFEST} lists {name!r}, which lies outside the bundle; do not trust it")
+        raise BundleError(f"{where}: {MANIFEST} lists {name!r}, which lies outside the bundle; do not trust it")
 
 
 def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
@@ -243,6 +265,10 @@ def _assemble(path: Path, manifest: dict[str, Any], contents: dict[str, bytes]) 
     for name in (manifest["name"], *styles):
         if not is_id(name):
             raise ValueError(f"{name!r} is no id; one has lower case letters, digits and hyphens")
+    if not is_version(str(manifest["version"])):
+        raise ValueError(
+            f"{str(manifest['version'])[:100]!r} is no version; one has letters, digits and any of . _ + -"
+        )
     for file in _precisions(manifest).values():
         if file not in contents:
             raise ValueError(f"it names the graph {file!r} among its precisions, but not among its files")

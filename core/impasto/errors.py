@@ -18,6 +18,7 @@
     │   ├── JobEnded            it has ended, so it cannot be cancelled
     │   ├── JobUnfinished       it has no result; it may never have one
     │   ├── QueueFull           too many jobs wait; says when to try again
+    │   ├── JobQuotaReached     its owner has as many jobs as it may; says when to try again
     │   ├── RequestReused       a request id that came with other content before
     │   ├── BlobMissing         a picture of it is gone from a blob store that is there
     │   │   └── BlobUnreadable  it is not gone, but cannot be read
@@ -192,6 +193,27 @@ class QueueFull(JobError):
         return f"{self.limit} jobs wait already, which is the limit; try again in {self.retry_after:.0f} s"
 
 
+class JobQuotaReached(JobError):
+    """An owner has as many jobs that have not ended as one may have.
+
+    Attributes:
+        limit: how many that is.
+        retry_after: seconds until one of them has probably ended.
+    """
+
+    def __init__(self, limit: int, retry_after: float) -> None:
+        super().__init__(limit, retry_after)
+        self.limit = limit
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        jobs = "job that has" if self.limit == 1 else "jobs that have"
+        return (
+            f"{self.limit} {jobs} not ended yet, as many as one caller may have; cancel one, or try again in "
+            f"{self.retry_after:.0f} s"
+        )
+
+
 class RequestReused(JobError):
     """The request id was used before, with other content.
 
@@ -204,7 +226,7 @@ class RequestReused(JobError):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        return f"the request id {self.request_id[:_MOST_QUOTED]!r} was used with other content; use a new one"
+        return "this request id was used with other content; use a new one"  # not which: it would be logged
 
 
 class BlobMissing(_OneJobError):

@@ -1,27 +1,31 @@
-"""What a picture's file says before its pixels: what reads it, and which way up it is."""
+"""What a picture's file says before its pixels: what reads it, how large it is, and which way up it is."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from impasto import exif
+from impasto.containers import jpeg, png, webp
+from impasto.containers.header import Header
 from impasto.errors import UnreadableImage
 
-MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one passes over the whole picture again
+Reader = type[ImageFile]
+"""Decodes the pixels of one kind of file."""
 
 # Named here rather than left to Image.open, which warns of large pictures (to filter warnings is not safe among
 # threads), tries formats that are not meant, and takes a phone's JPEG with a depth map for another format.
-_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+_KINDS: tuple[tuple[re.Pattern[bytes], Callable[[bytes, str], Header], Reader], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), jpeg.read, JpegImageFile),
+    (re.compile(re.escape(png.SIGNATURE)), png.read, PngImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), webp.read, WebPImageFile),
 )
-_JPEG_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")  # a scan's header, of 1 to 4 components
 
 _UPRIGHT = {  # what undoes each EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,24 +44,19 @@ SIDEWAYS = (  # what exchanges width and height
 )
 
 
-def reader(data: bytes, field: str) -> type[ImageFile]:
-    """Return what reads this kind of file, which its first bytes tell."""
-    found = next((kind for signature, kind in _READERS if signature.match(data)), None)
-    if found is None:
-        raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no JPEG, PNG or WebP; send one of these")
-    if found is JpegImageFile:
-        scans = sum(1 for _ in _JPEG_SCAN.finditer(data))
-        if scans > MAX_SCANS:
-            raise UnreadableImage(field, f"is a JPEG of {scans} scans; at most {MAX_SCANS} are read; save it anew")
-    return found
+def read_header(data: bytes, field: str) -> tuple[Header, Reader]:
+    """Return what a picture's file says before its pixels, and what decodes them. Its first bytes tell its kind.
 
-
-def turn(image: ImageFile) -> Image.Transpose | None:
-    """Return what undoes the EXIF orientation.
-
-    ImageOps.exif_transpose writes the EXIF anew too, which fails for some cameras'.
+    Raises:
+        UnreadableImage: it is no JPEG, PNG or WebP, is damaged, or breaks a rule.
     """
-    try:
-        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged metadata does not make a damaged picture
-        return None
+    for signature, look, reader in _KINDS:
+        if signature.match(data):
+            return look(data, field), reader
+    raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no JPEG, PNG or WebP; send one of these")
+
+
+def turn(block: bytes) -> Image.Transpose | None:
+    """Return what undoes the orientation that an EXIF block tells."""
+    told = exif.read(block).value(exif.ORIENTATION, (exif.SHORT, exif.BYTE, exif.LONG))
+    return _UPRIGHT.get(told.number) if told else None

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.PngImagePlugin import PngInfo
 
+from impasto.containers.header import damaged
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
-from impasto.headers import SIDEWAYS, reader, turn
+from impasto.headers import SIDEWAYS, read_header, turn
+from impasto.metadata import NOTHING, Metadata
 from impasto.srgb import apply_profile, split_alpha
 
 Pixels = NDArray[np.uint8]
@@ -45,6 +47,7 @@ DECODED_SIDE = 1.5  # times a wanted side, that a JPEG is decoded at if it is no
 _STRIP = 65_536  # values that are rounded at once: as many as a core's cache holds
 
 DEFAULT_QUALITY = 90
+_PNG_XMP = "XML:com.adobe.xmp"
 _JPEG_FULL_CHROMA = 90  # from this quality on, chroma is kept at full resolution: strokes have sharp coloured edges
 
 
@@ -103,6 +106,7 @@ class PictureFile:
 
     Attributes:
         size: its width and height, upright, px.
+        exif: its EXIF block, of which nothing has been checked; empty where it has none.
 
     Raises:
         UnreadableImage: empty, not one of these formats, or damaged.
@@ -113,16 +117,13 @@ class PictureFile:
     def __init__(self, data: bytes, *, limits: Limits | None = None, field: str = "image") -> None:
         if not data:
             raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
-        self._data, self._field, self._limits = data, field, limits or Limits()
-        self._read = reader(data, field)
-        with self._readable():
-            image = self._open()
-            self._limits.check(*image.size, field)
-            if isinstance(image, PngImageFile):
-                image.load()  # its EXIF may come after its pixels
-            self._turn = turn(image)
-            self.size: Size = self._turned(image.size)
-        self._opened: ImageFile | None = image
+        self._field = field
+        self._header, self._reader = read_header(data, field)
+        stored = (self._header.width, self._header.height)
+        (limits or Limits()).check(*stored, field)
+        self.exif: bytes = self._header.exif
+        self._turn = turn(self.exif)
+        self.size: Size = self._turned(stored)
 
     def decode(self, size: Size | None = None) -> Pixels:
         """Return the picture, [H, W, 3].
@@ -134,12 +135,14 @@ class PictureFile:
             UnreadableImage: it is damaged.
         """
         with self._readable():
-            image, self._opened = self._opened or self._open(), None
-            srgb = _to_srgb(image, size and self._turned(size))
+            srgb = _to_srgb(self._open(), self._header.profile, size and self._turned(size))
             return np.asarray(srgb if self._turn is None else srgb.transpose(self._turn))
 
     def _open(self) -> ImageFile:
-        return self._read(io.BytesIO(self._data))
+        image = self._reader(io.BytesIO(self._header.file))
+        if image.size != (self._header.width, self._header.height):
+            raise damaged(self._field, "it says two sizes")
+        return image
 
     def _turned(self, size: Size) -> Size:
         """Return the size upright of one as stored, or the other way round."""
@@ -152,39 +155,46 @@ class PictureFile:
             yield
         except (InvalidInput, MemoryError):
             raise
-        except Image.DecompressionBombError as error:
-            allowed = f"at most {self._limits.max_pixels:,} pixels are allowed"
-            raise ImageTooLarge(self._field, f"{error}; {allowed}") from error
+        except Image.DecompressionBombError as error:  # more than a limit of Pillow's own, for a WebP alone
+            raise ImageTooLarge(self._field, f"{error}; scale it down") from error
         except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
-            why = f"{error or type(error).__name__}"
-            raise UnreadableImage(
-                self._field, f"is a damaged picture ({why}); send the whole file, or save it anew"
-            ) from error
+            raise damaged(self._field, f"{error or type(error).__name__}") from error
 
 
 def encode(
-    pixels: Pixels, *, size: Size | None = None, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY
+    pixels: Pixels,
+    *,
+    size: Size | None = None,
+    format: Format = Format.JPEG,
+    quality: int = DEFAULT_QUALITY,
+    metadata: Metadata = NOTHING,
 ) -> bytes:
-    """Return the picture as a file, untagged sRGB.
+    """Return the picture as a file, in sRGB, without a profile.
 
     Args:
         pixels: [H, W, 3].
         size: to scale it to.
         format: the file format.
         quality: 1 (smallest) to 100 (best), for JPEG and WebP; PNG loses nothing and ignores it.
+        metadata: what else the file says.
 
     Raises:
         InvalidInput: a quality out of range, or a side longer than the format can hold.
     """
-    return _encode(Image.fromarray(pixels), size, format, quality)
+    return _encode(Image.fromarray(pixels), size, format, quality, metadata)
 
 
 def encode_planes(
-    planes: Planes, *, size: Size | None = None, format: Format = Format.JPEG, quality: int = DEFAULT_QUALITY
+    planes: Planes,
+    *,
+    size: Size | None = None,
+    format: Format = Format.JPEG,
+    quality: int = DEFAULT_QUALITY,
+    metadata: Metadata = NOTHING,
 ) -> bytes:
     """Return [1, 3, H, W] in 0..1 as `encode` returns its pixels, sooner than by way of them."""
     bands = [Image.fromarray(plane) for plane in _rounded(planes)]
-    return _encode(Image.merge("RGB", bands), size, format, quality)
+    return _encode(Image.merge("RGB", bands), size, format, quality, metadata)
 
 
 def check_quality(quality: int) -> None:
@@ -251,7 +261,7 @@ def _rounded(planes: Planes) -> NDArray[np.uint8]:
     return rounded
 
 
-def _encode(image: Image.Image, size: Size | None, format: Format, quality: int) -> bytes:
+def _encode(image: Image.Image, size: Size | None, format: Format, quality: int, metadata: Metadata) -> bytes:
     check_quality(quality)
     width, height = size or image.size
     if max(height, width) > format.max_side:
@@ -265,13 +275,22 @@ def _encode(image: Image.Image, size: Size | None, format: Format, quality: int)
         match format:
             case Format.JPEG:
                 subsampling = 0 if quality >= _JPEG_FULL_CHROMA else 2
-                image.save(file, "JPEG", quality=quality, subsampling=subsampling)
+                image.save(file, "JPEG", quality=quality, subsampling=subsampling, exif=metadata.exif, xmp=metadata.xmp)
             case Format.PNG:
-                image.save(file, "PNG", compress_level=3)
+                image.save(file, "PNG", compress_level=3, exif=metadata.exif, pnginfo=_png_texts(metadata))
             case Format.WEBP:
-                image.save(file, "WEBP", quality=quality, method=3)
+                image.save(file, "WEBP", quality=quality, method=3, exif=metadata.exif, xmp=metadata.xmp)
         file.seek(0)
         return file.read()
+
+
+def _png_texts(metadata: Metadata) -> PngInfo | None:
+    """Return an XMP packet as the text that it is in a PNG."""
+    if not metadata.xmp:
+        return None
+    texts = PngInfo()
+    texts.add_itxt(_PNG_XMP, metadata.xmp.decode())
+    return texts
 
 
 def _scratch() -> BinaryIO:
@@ -281,14 +300,15 @@ def _scratch() -> BinaryIO:
     return io.BytesIO()
 
 
-def _to_srgb(image: ImageFile, size: Size | None) -> Image.Image:
+def _to_srgb(image: ImageFile, profile: bytes | None, size: Size | None) -> Image.Image:
     """Return the picture as stored, scaled to a size, in sRGB."""
     box = _load(image, size)
-    profile = image.info.get("icc_profile")
     colours, alpha = split_alpha(image)
     if alpha is None:  # a scaled picture has fewer pixels to convert
         return apply_profile(_scaled(colours, size, box), profile)
-    paper = Image.new("RGB", image.size, BACKGROUND)
+    stored = image.size
+    del image  # and what decoded it, which takes more memory than it
+    paper = Image.new("RGB", stored, BACKGROUND)
     paper.paste(apply_profile(colours, profile), mask=alpha)
     return _scaled(paper, size, box)
 

@@ -37,7 +37,9 @@ def make_log(level: str = "info", format: str = "json", stream: TextIO | None = 
     if format == "json":
         ending: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
-        ending = [structlog.dev.ConsoleRenderer(colors=target.isatty())]
+        # Not as structlog chooses: with some packages installed it prints variables, and so pictures.
+        plain = structlog.dev.plain_traceback
+        ending = [structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)]
     log: Log = structlog.wrap_logger(
         structlog.WriteLogger(target),
         processors=[*shared, *ending],

@@ -85,11 +85,11 @@ def _forget_origin(model: onnx.ModelProto) -> None:
 
 def _refer_to_weights(model: onnx.ModelProto, state: dict[str, Tensor], contents: bytes) -> None:
     """Replace each weight's data in the graph by its place in the safetensors file."""
-    places = _places(contents)
+    found = places(contents)
     missing = set(state)
     for tensor in model.graph.initializer:
-        if tensor.name in state and tensor.raw_data == contents[slice(*places[tensor.name])]:
-            begin, end = places[tensor.name]
+        if tensor.name in state and tensor.raw_data == contents[slice(*found[tensor.name])]:
+            begin, end = found[tensor.name]
             tensor.ClearField("raw_data")
             tensor.data_location = TensorProto.EXTERNAL
             for key, value in (("location", WEIGHTS), ("offset", begin), ("length", end - begin)):
@@ -101,7 +101,7 @@ def _refer_to_weights(model: onnx.ModelProto, state: dict[str, Tensor], contents
         raise ExportError(f"the graph lacks the weights {', '.join(sorted(missing))}")
 
 
-def _places(contents: bytes) -> dict[str, tuple[int, int]]:
+def places(contents: bytes) -> dict[str, tuple[int, int]]:
     """Return where each tensor's bytes begin and end in a safetensors file.
 
     The format (github.com/huggingface/safetensors, "Format"): 8 bytes with the header's length, the header, the data.

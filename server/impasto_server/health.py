@@ -26,10 +26,12 @@ class Health(HealthServicer):
 
     Attributes:
         obstacle: why the server is not ready; None when it is.
+        failure: why the process is to be started anew; None while it is well.
     """
 
     def __init__(self, services: Collection[str]) -> None:
         self.obstacle: str | None = _WARMING_UP
+        self.failure: str | None = None
         self._services = {"", *services}
         self._closed = False
         self._changed = asyncio.Event()
@@ -38,8 +40,13 @@ class Health(HealthServicer):
         self.obstacle = None
         self._announce()
 
+    def fail(self, why: str) -> None:
+        """Be ready no more, whatever comes."""
+        self.failure = self.obstacle = why
+        self._announce()
+
     def drain(self) -> None:
-        self.obstacle = _SHUTTING_DOWN
+        self.obstacle = self.failure or _SHUTTING_DOWN
         self._announce()
 
     def close(self) -> None:

@@ -9,9 +9,11 @@ from impasto_server.errors import CannotListen
 from impasto_server.health import Health
 from impasto_server.metrics import Metrics
 
+_CLOSE_WITHIN = 2.0  # s, for pages that are being read
+
 
 class HttpPort:
-    """/metrics; /livez, 200 while the process answers; /readyz, 503 with the reason while it should get no requests."""
+    """/metrics; /livez, 503 once the process should be started anew; /readyz, 503 while it should get no requests."""
 
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics = metrics
@@ -20,7 +22,7 @@ class HttpPort:
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN)
 
     async def start(self, address: Address) -> Address:
         """Listen, and return where: with the port that was chosen.
@@ -42,8 +44,11 @@ class HttpPort:
         return web.Response(body=self._metrics.page(), headers={"Content-Type": self._metrics.content_type})
 
     async def _live(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _well_unless(self._health.failure)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        obstacle = self._health.obstacle
-        return web.Response(status=503 if obstacle else 200, text=f"{obstacle or 'ok'}\n")
+        return _well_unless(self._health.obstacle)
+
+
+def _well_unless(trouble: str | None) -> web.Response:
+    return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")

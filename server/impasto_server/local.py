@@ -31,11 +31,13 @@ class LocalServer:
         process: its process.
         grpc: port of the gRPC service on 127.0.0.1.
         http: port of /metrics, /livez and /readyz there.
+        admin: port of the Admin service there; None where it is off.
     """
 
     process: subprocess.Popen[bytes]
     grpc: int
     http: int
+    admin: int | None = None
 
     @property
     def target(self) -> str:

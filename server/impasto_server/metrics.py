@@ -6,7 +6,7 @@ method that says when it happens; no other module knows the library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -87,6 +87,23 @@ class Metrics:
         self._jobs = Gauge("impasto_jobs", "Jobs, as of a few seconds ago.", ("state",), registry=self._registry)
         self._workers = Gauge("impasto_workers", "Worker processes beside this server.", registry=self._registry)
         self._info = Info("impasto", "This server.", registry=self._registry)
+        self._bundles = Gauge(
+            "impasto_bundle_info",
+            "1 for each version of a bundle that is held.",
+            ("bundle", "version", "state"),
+            registry=self._registry,
+        )
+        self._loads = Counter(
+            "impasto_bundle_loads",
+            "Bundles that were to be loaded, by what came of it.",
+            ("result",),
+            registry=self._registry,
+        )
+        self._store = Gauge(
+            "impasto_bundle_store_reachable",
+            "Whether the store of bundles was there at the latest look; 0 too where none is watched.",
+            registry=self._registry,
+        )
 
     def watch(
         self,
@@ -102,14 +119,25 @@ class Metrics:
         self._wait.set_function(predicted_wait)
         self._cache_size.set_function(cache_bytes)
 
-    def started(self, bundles: Sequence[Bundle], engines: Mapping[str, Engine]) -> None:
-        """Tell what is served, and on which engine, by the transformer's digest."""
-        names = ",".join(f"{bundle.name}@{bundle.version}" for bundle in bundles)
-        provider = ",".join(sorted({engine.name for engine in engines.values()}))
+    def serving(self, bundles: Sequence[Bundle], current: Collection[Bundle], engines: Mapping[str, Engine]) -> None:
+        """Tell what is held, which of it is current, and on which engine, by the transformer's digest."""
+        self._engines.clear()
+        self._bundles.clear()
         for bundle in bundles:
             engine = engines[bundle.transformer]
             self._engines.labels(bundle.name, engine.name, engine.precision).set(1)
+            is_current = any(bundle is one for one in current)
+            self._bundles.labels(bundle.name, bundle.version, "current" if is_current else "pinnable").set(1)
+        names = ",".join(f"{bundle.name}@{bundle.version}" for bundle in current)
+        provider = ",".join(sorted({engines[bundle.transformer].name for bundle in bundles}))
         self._info.info({"version": __version__, "provider": provider, "bundles": names})
+
+    def bundle_loaded(self, result: str) -> None:
+        """Count a bundle that was to be loaded: `loaded`, `refused` or `unreachable`."""
+        self._loads.labels(result).inc()
+
+    def bundle_store(self, reachable: bool) -> None:
+        self._store.set(reachable)
 
     def called(self, method: str, code: str) -> None:
         self._requests.labels(method, code).inc()

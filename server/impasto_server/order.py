@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.images import DEFAULT_QUALITY, Format
+from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.optimization import Optimization
 
 
@@ -38,6 +39,7 @@ class Order:
         output_size: of the result.
         format: of the result.
         quality: 1 to 100, of a JPEG or WebP.
+        metadata: what of the photo's own the result carries.
     """
 
     photo: bytes = field(repr=False)
@@ -46,6 +48,7 @@ class Order:
     output_size: OutputSize = OutputSize()
     format: Format = Format.JPEG
     quality: int = DEFAULT_QUALITY
+    metadata: MetadataPolicy = DEFAULT_POLICY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,10 @@ from impasto.errors import (
     StoreUnavailable,
     WeightsNotFound,
 )
-from impasto.images import Format, Limits, Pixels
+from impasto.images import Format, Limits, PictureFile, Pixels
 from impasto.jobs import Claim, Failure, Result
 from impasto.logs import Log
+from impasto.metadata import Metadata, carried
 from impasto_worker.backoff import Backoff
 from impasto_worker.heartbeat import Heartbeat
 from impasto_worker.painting import Order, Paint, Painted, Picture, Stopped
@@ -63,13 +64,23 @@ class Attempt:
     """One attempt, to be run once."""
 
     def __init__(
-        self, claim: Claim, paint: Paint, *, pace: Pace, lease_seconds: float, limits: Limits, stop: Stop, log: Log
+        self,
+        claim: Claim,
+        paint: Paint,
+        *,
+        pace: Pace,
+        lease_seconds: float,
+        limits: Limits,
+        mark: bytes,
+        stop: Stop,
+        log: Log,
     ) -> None:
         self._claim = claim
         self._commission = claim.commission
         self._paint = paint
         self._pace = pace
         self._limits = limits
+        self._mark = mark
         self._stop = stop
         self._log = log.bind(job=claim.job.id, attempt=claim.attempt)
         self._heartbeat = Heartbeat(claim, lease_seconds=lease_seconds, log=self._log)
@@ -103,13 +114,18 @@ class Attempt:
             return self._failing(Failure(INTERNAL, message))
 
     def _succeeding(self) -> Ending:
-        photo, paintings = self._pictures()
+        photo, exif, paintings = self._pictures()
         picture, reporter = self._painted(photo, paintings)
         self._look()
         width, height = self._commission.output_size
         pixels = images.resize(mixed(photo, picture.pixels, self._commission.strength), width, height)
         self._look()
-        file = images.encode(pixels, format=self._commission.format, quality=self._commission.quality)
+        file = images.encode(
+            pixels,
+            format=self._commission.format,
+            quality=self._commission.quality,
+            metadata=self._metadata(exif),
+        )
         self._look()
         result = Result(
             format=self._commission.format,
@@ -126,14 +142,21 @@ class Attempt:
         if self._heartbeat.lost or self._heartbeat.cancelled or self._stop.pressing:
             raise Stopped
 
-    def _pictures(self) -> tuple[Pixels, list[Pixels]]:
-        photo = images.decode(self._claim.photo(), limits=self._limits)
+    def _pictures(self) -> tuple[Pixels, bytes, list[Pixels]]:
+        """Return the photo, its EXIF block, and the paintings."""
+        file = PictureFile(self._claim.photo(), limits=self._limits)
+        photo = file.decode()
         paintings = [
             images.decode(data, limits=self._limits, field=f"style_images.parts[{k}].image")
             for k, data in enumerate(self._claim.paintings())
         ]
         self._facts |= {"photo": _size(photo), "paintings": [_size(painting) for painting in paintings]}
-        return photo, paintings
+        return photo, file.exif, paintings
+
+    def _metadata(self, exif: bytes) -> Metadata:
+        """Return what the result says beside its pixels; one without any paint is the photo, and so is not marked."""
+        mark = self._mark if self._commission.strength > 0 else b""
+        return Metadata(carried(exif, self._commission.metadata, *self._commission.output_size), mark)
 
     def _painted(self, photo: Pixels, paintings: list[Pixels]) -> tuple[Picture, Reporter]:
         """Paint, from the checkpoint where there is one that can be gone on from."""

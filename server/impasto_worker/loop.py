@@ -29,6 +29,7 @@ class Worker:
         pace: Pace,
         lease_seconds: float,
         limits: Limits,
+        mark: bytes,
         stop: Stop,
         log: Log,
     ) -> None:
@@ -41,6 +42,7 @@ class Worker:
             pace: how often what is told to the store.
             lease_seconds: how long the store leaves a job to a worker that says nothing.
             limits: what a picture may be.
+            mark: the XMP packet of what is painted; empty for none.
             stop: asked between two jobs, and in the middle of one.
             log: one line a job, and what goes wrong.
         """
@@ -50,6 +52,7 @@ class Worker:
         self._pace = pace
         self._lease_seconds = lease_seconds
         self._limits = limits
+        self._mark = mark
         self._stop = stop
         self._log = log
         self._backoff = Backoff()
@@ -103,6 +106,7 @@ class Worker:
             pace=self._pace,
             lease_seconds=self._lease_seconds,
             limits=self._limits,
+            mark=self._mark,
             stop=self._stop,
             log=self._log,
         )

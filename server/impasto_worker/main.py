@@ -9,11 +9,13 @@ from impasto.errors import ImpastoError, MissingDependency
 from impasto.images import Limits
 from impasto.jobs import Jobs
 from impasto.logs import Log, adopt_library_logs, make_log
+from impasto.metadata import MARK
 from impasto_worker.loop import Worker
 from impasto_worker.options import Options, load
 from impasto_worker.painting import Paint
 from impasto_worker.reporting import Pace
 from impasto_worker.stopping import Stop, listening
+from impasto_worker.stuck import Watched
 
 _CANNOT_START = 1
 
@@ -47,11 +49,12 @@ def work(options: Options, paint: Paint, stop: Stop, log: Log) -> None:
     """
     Worker(
         lambda: Jobs.open(options.database, options.blobs, lease_seconds=options.lease_seconds),
-        paint,
+        Watched(paint, options.stuck_seconds, log),
         name=options.unique_name,
         pace=Pace(preview_seconds=options.preview_seconds, checkpoint_seconds=options.checkpoint_seconds),
         lease_seconds=options.lease_seconds,
         limits=Limits(max_pixels=options.max_pixels),
+        mark=MARK if options.mark_results else b"",
         stop=stop,
         log=log,
     ).run()

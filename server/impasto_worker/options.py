@@ -18,6 +18,7 @@ from impasto.jobs import LEASE_SECONDS
 
 PROGRAM = "impasto-worker"
 _PREFIX = "IMPASTO_"
+_TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 _DESCRIPTION = """\
 Paint photos in the style of paintings that nobody has trained.
@@ -43,7 +44,7 @@ While the store cannot be reached a worker paints on, and tries again.
 
 SIGTERM or SIGINT: the step in hand is finished and saved, the job goes back into the
 queue, and the process ends with status 0. The status is 1 if --stop-seconds were not
-enough or it could not start at all, and 2 for a bad option.
+enough or it could not start at all, 2 for a bad option, and 3 if it was stuck.
 
 The log goes to standard error: one line a job, with its id, sizes, steps, seconds and
 outcome; never a picture.
@@ -88,6 +89,12 @@ def _one_of(*names: str) -> Callable[[str], str]:
         return text
 
     return name
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return _TRUTHS[text.lower()]
 
 
 def _some(text: str) -> str:
@@ -152,8 +159,22 @@ class Options:
     stop_seconds: float = field(
         default=20.0, metadata=_about(_seconds, "S", "within which it ends when told to, whatever it is doing")
     )
+    stuck_seconds: float = field(
+        default=300.0,
+        metadata=_about(
+            _seconds,
+            "S",
+            "after which a picture that does not get on, not even by a layer, ends the worker; another goes on with it",
+        ),
+    )
     max_pixels: int = field(
         default=MAX_PIXELS, metadata=_about(_pixels, "N", "width times height that a photo or a painting may have")
+    )
+    mark_results: bool = field(
+        default=True,
+        metadata=_about(
+            _truth, "BOOL", "whether painted pictures say, in their XMP, that an algorithm made them: true or false"
+        ),
     )
     log_level: str = field(
         default="info",
@@ -203,7 +224,7 @@ def _add(
 ) -> None:
     """Let an option be given; argparse reads a default that is a string as it would read the option's value."""
     variable = f"{_PREFIX}{name.upper()}"
-    shown = f" [{default:g}]" if isinstance(default, float) else f" [{default}]" if default else ""
+    shown = f" [{default:g}]" if isinstance(default, float) else f" [{str(default).lower()}]" if default else ""
     parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=details["read"],

@@ -96,11 +96,12 @@ class _Servicer(StylizerServicer, OperationsServicer):  # type: ignore[misc]
 
 
 @contextmanager
-def serving(answer: Answer, port: int = 0) -> Iterator[Server]:
+def serving(answer: Answer, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> Iterator[Server]:
     """Run a server that gives every call to `answer`.
 
     Args:
         port: to listen on; a free one by default.
+        credentials: for TLS.
     """
     released = Event()
     calls: list[Call] = []
@@ -114,7 +115,8 @@ def serving(answer: Answer, port: int = 0) -> Iterator[Server]:
         servicer = _Servicer(answer, calls, released)
         add_StylizerServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
         add_OperationsServicer_to_server(servicer, server)
-        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{port}"
+        bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         server.start()
 
         def stop() -> None:
@@ -132,7 +134,11 @@ class BlockingClient:
 
     def __init__(self, target: str, **options: Any) -> None:
         self._runner = asyncio.Runner()
-        self._client = self._runner.run(_made(target, options))
+        try:
+            self._client = self._runner.run(_made(target, options))
+        except BaseException:
+            self._runner.close()
+            raise
         self._iterations: list[Generator[Any, None, None]] = []
 
     def __getattr__(self, method: str) -> Callable[..., Any]:

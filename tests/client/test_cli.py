@@ -56,6 +56,25 @@ def test_stylize_takes_a_blend_and_the_server_of_the_environment(photo: Path, mo
     assert request.format == pb.IMAGE_FORMAT_WEBP
 
 
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        ([], pb.METADATA_POLICY_UNSPECIFIED),
+        (["--metadata", "none"], pb.METADATA_POLICY_NONE),
+        (["--metadata", "without_location"], pb.METADATA_POLICY_WITHOUT_LOCATION),
+        (["--metadata", "all"], pb.METADATA_POLICY_ALL),
+    ],
+)
+def test_the_metadata_to_carry_is_the_servers_choice_unless_given(
+    photo: Path, given: list[str], policy: pb.MetadataPolicy
+) -> None:
+    with serving(echo) as server:
+        arguments = ["stylize", str(photo), "--style", "ink", "--out", str(photo.with_name("p.jpg"))]
+        assert main([*arguments, *given, "--server", server.target]) == 0
+
+    assert server.calls[0].request.metadata == policy
+
+
 def test_the_format_given_wins_over_the_suffix(photo: Path) -> None:
     out = photo.with_name("painted")
 

@@ -36,7 +36,8 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def served(folder: Path, port: int = 0) -> Iterator[LocalServer]:
-    options = ["--bundle", str(folder / "bundle"), "--provider", "cpu", "--jobs", "on", "--workers", "0"]
+    options = ["--bundle", str(folder / "bundle"), "--bundle-probe", "off", "--provider", "cpu"]
+    options += ["--jobs", "on", "--workers", "0"]
     with local_server(folder, [*options, "--listen", f"127.0.0.1:{port}"]) as server:
         yield server
 

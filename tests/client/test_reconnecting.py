@@ -20,8 +20,8 @@ from impasto_client import (
     channel,
 )
 from tests.client.job_servers import LONG, ScriptedJobs
-from tests.client.proxies import unplugged
-from tests.client.servers import Call, both_clients, serving
+from tests.client.proxies import faulty
+from tests.client.servers import Call, both_clients, echo, error_info, retry_in, serving
 
 PAINTING = Painting(b"painting")
 
@@ -86,11 +86,11 @@ def test_a_connection_that_dies_without_a_word_is_noticed(connect: Any, monkeypa
     monkeypatch.setattr(channel, "_PING_TIMEOUT", 1000)
     jobs = ScriptedJobs()
 
-    with serving(jobs) as server, unplugged(server.port) as (port, unplug), connect(f"127.0.0.1:{port}") as client:
+    with serving(jobs) as server, faulty(server.port) as proxy, connect(proxy.target) as client:
         name = client.create_job(b"photo", PAINTING).name
         updates = client.watch(name, timeout=LONG)
         next(updates)
-        unplug.set()
+        proxy.unplug()
         jobs.succeed(name)
         last = next(updates)
 
@@ -238,3 +238,57 @@ def test_two_requests_are_two_jobs_unless_they_share_an_id(connect: Any) -> None
     assert len(set(names)) == 3
     assert names[2] == names[3]
     assert [request.stylize.request_id for request in server.requests("CreateStylization")][2:] == ["mine", "mine"]
+
+
+@both_clients
+@pytest.mark.parametrize(
+    ("code", "text"), [(StatusCode.UNKNOWN, "Stream removed"), (StatusCode.INTERNAL, "Received RST_STREAM")]
+)
+def test_a_call_whose_answer_breaks_in_the_middle_is_made_again(connect: Any, code: StatusCode, text: str) -> None:
+    def broken_twice(call: Call) -> Any:
+        if call.number <= 2:
+            call.fail(code, text)
+        return echo(call)
+
+    with serving(broken_twice) as server, connect(server.target) as client:
+        assert client.stylize(b"photo", "ink").image == b"photo"
+    assert len(server.calls) == 3
+
+
+@both_clients
+def test_a_call_whose_answer_breaks_each_time_is_given_up(connect: Any) -> None:
+    def broken(call: Call) -> Any:
+        call.fail(StatusCode.UNKNOWN, "Stream removed")
+
+    with (
+        serving(broken) as server,
+        connect(server.target) as client,
+        pytest.raises(ServerUnavailable, match="Stream removed"),
+    ):
+        client.stylize(b"photo", "ink")
+    assert len(server.calls) == 4
+
+
+@both_clients
+def test_a_server_that_warms_up_is_tried_again_when_it_says_for_as_long_as_it_takes(connect: Any) -> None:
+    def cold(call: Call) -> Any:
+        if call.number <= 6:  # more than gRPC's own tries
+            call.fail(StatusCode.UNAVAILABLE, "warming up", error_info("NOT_READY"), retry_in(0.05))
+        return echo(call)
+
+    with serving(cold) as server, connect(server.target) as client:
+        assert client.stylize(b"photo", "ink").image == b"photo"
+
+
+@both_clients
+def test_a_job_store_that_is_away_is_told_of_at_once(connect: Any) -> None:
+    def away(call: Call) -> Any:
+        call.fail(StatusCode.UNAVAILABLE, "the job store is away", error_info("STORE_UNAVAILABLE"), retry_in(0.05))
+
+    with (
+        serving(away) as server,
+        connect(server.target) as client,
+        pytest.raises(ServerUnavailable, match="the job store is away"),
+    ):
+        client.create_job(b"photo", PAINTING)
+    assert len(server.calls) == 4  # gRPC's own tries

@@ -26,6 +26,7 @@ def test_every_option_reaches_the_server() -> None:
             height=480,
             format="png",
             quality=80,
+            metadata="all",
         )
 
     assert server.calls[0].request == pb.StylizeRequest(
@@ -36,6 +37,7 @@ def test_every_option_reaches_the_server() -> None:
         output_size=pb.Size(width=640, height=480),
         format=pb.IMAGE_FORMAT_PNG,
         quality=80,
+        metadata=pb.METADATA_POLICY_ALL,
     )
 
 
@@ -77,6 +79,7 @@ def test_a_mapping_is_a_blend() -> None:
         ("working_size", {"working_size": 10**12}),
         ("width", {"width": 1.5}),
         ("format", {"format": "gif"}),
+        ("metadata", {"metadata": "some"}),
     ],
 )
 def test_what_makes_no_request_is_refused_before_the_call(stylize: Any, field: str, arguments: dict[str, Any]) -> None:

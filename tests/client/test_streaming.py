@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from grpc import StatusCode
+from PIL import ExifTags, Image
 
 from impasto.bundle import Bundle
 from impasto_client import (
@@ -41,6 +43,8 @@ from tests.client.stream_servers import (
     pixels,
     synchronous,
 )
+from tests.core.exifs import phone
+from tests.core.exifs import photo as file_of_a_phone
 from tests.server.support import serving
 from tests.support import fake_bundle
 
@@ -128,6 +132,19 @@ async def test_a_result_is_the_painting_or_raises(connect: Connect, bundle: Bund
     assert good.get().width == 64
     with pytest.raises(InvalidRequest, match="image"):
         bad.get()
+
+
+@either_client
+async def test_each_photo_carries_what_it_or_the_stream_says(connect: Connect, bundle: Bundle) -> None:
+    file = file_of_a_phone(phone())
+    photos = [Photo(file), Photo(file, metadata="none"), Photo(file, metadata="without_location")]
+
+    async with serving(bundle) as served, connect(served.server.address) as stream:
+        results = await collect(stream(photos, "ink", metadata="all"))
+
+    blocks = [Image.open(io.BytesIO(result.get().image)).getexif() for result in results]
+    assert [block.get(ExifTags.Base.Artist) for block in blocks] == ["Ada Lovelace", None, "Ada Lovelace"]
+    assert [bool(block.get_ifd(ExifTags.IFD.GPSInfo)) for block in blocks] == [True, False, False]
 
 
 @either_client

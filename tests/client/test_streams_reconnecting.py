@@ -25,7 +25,7 @@ from impasto_client import (
 )
 from impasto_server.local import LocalServer, local_server
 from tests.client import servers
-from tests.client.proxies import unplugged
+from tests.client.proxies import faulty
 from tests.client.servers import Call, retry_in
 from tests.client.stream_servers import LONG, Connect, collect, echo_stream, echoed, either_client, photo
 from tests.core.graphs import gate_bundle
@@ -63,7 +63,7 @@ async def test_a_stream_outlives_a_server_that_is_killed(connect: Connect, tmp_p
 
     @contextmanager
     def served(port: int = 0) -> Iterator[LocalServer]:
-        options = ["--bundle", str(tmp_path / "bundle"), "--provider", "cpu", "--jobs", "off"]
+        options = ["--bundle", str(tmp_path / "bundle"), "--bundle-probe", "off", "--provider", "cpu", "--jobs", "off"]
         with local_server(tmp_path, [*options, "--listen", f"127.0.0.1:{port}"]) as server:
             yield server
 
@@ -276,9 +276,9 @@ async def test_a_connection_that_dies_without_a_word_is_noticed(
                 cut()
             yield frame
 
-    with servers.serving(echo_stream) as server, unplugged(server.port) as (port, unplug):
-        cut = unplug.set
-        async with connect(f"127.0.0.1:{port}") as stream:
+    with servers.serving(echo_stream) as server, faulty(server.port) as proxy:
+        cut = proxy.unplug
+        async with connect(proxy.target) as stream:
             results = await collect(stream(photos(), "ink", timeout=LONG))
 
     assert [result.get().image for result in results] == FRAMES

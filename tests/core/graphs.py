@@ -13,12 +13,12 @@ from impasto.bundle import GRAPH, WEIGHTS, Bundle, write_bundle
 from tests.support import CODE_SIZE, fake_bundle
 
 
-def gate_bundle(path: Path, *, white: float = 1.0, graph: bytes | None = None) -> Bundle:
+def gate_bundle(path: Path, *, white: float = 1.0, graph: bytes | None = None, version: str = "1") -> Bundle:
     """Write a bundle that paints clip(a * image + b * (white - image)), or one with this `graph` instead.
 
     `white` lies in the weights' file, as a trained transformer's weights do.
     """
-    bundle = fake_bundle(path, "ink", "gold")
+    bundle = fake_bundle(path, "ink", "gold", version=version)
     files = {name: (path / name).read_bytes() for name in bundle.manifest["files"]}
     files[WEIGHTS] = save({"white": np.asarray([white], np.float32)})
     files[GRAPH] = _graph(files[WEIGHTS]) if graph is None else graph

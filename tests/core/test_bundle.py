@@ -140,6 +140,8 @@ def duplicate_under_another_id(manifest: dict[str, Any]) -> None:
     [
         pytest.param(lambda m: m.pop("name"), "bundle.json lacks 'name'", id="no name"),
         pytest.param(lambda m: m.update(name="My Bundle"), "'My Bundle' is no id", id="a name that is no id"),
+        pytest.param(lambda m: m.update(version="2/3"), "'2/3' is no version", id="a version that is none"),
+        pytest.param(lambda m: m.update(version="1" * 65), "is no version", id="a version without end"),
         pytest.param(lambda m: m.pop("code_size"), "bundle.json lacks 'code_size'", id="no code size"),
         pytest.param(lambda m: m.update(code_size=12), r"asks for float32 \(12,\)", id="another code size"),
         pytest.param(lambda m: m.update(size_multiple=0), "size_multiple is 0", id="a size multiple of 0"),

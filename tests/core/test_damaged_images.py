@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from impasto import images
+from impasto.containers.jpeg import MAX_SCANS
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
-from impasto.headers import MAX_SCANS
 from tests.core.pngs import GREY, RGB, png
 from tests.support import gradient
 
@@ -133,12 +133,17 @@ def test_the_limits_are_the_callers() -> None:
         images.decode(data, limits=images.Limits(min_side=101))
 
 
-@pytest.mark.parametrize("chunk", [b"iCCP", b"zTXt"])
-def test_metadata_that_swells_is_refused(chunk: bytes) -> None:
+def test_a_profile_that_swells_is_refused() -> None:
     swollen = b"name\0\0" + zlib.compress(bytes(64_000_000))
 
-    with pytest.raises(UnreadableImage, match="is a damaged picture"):
-        images.decode(png(16, 16, 8, GREY, ROW, (chunk, swollen)))
+    with pytest.raises(UnreadableImage, match="has a colour profile of more than 4 MiB"):
+        images.decode(png(16, 16, 8, GREY, ROW, (b"iCCP", swollen)))
+
+
+def test_a_text_that_swells_is_not_looked_at() -> None:
+    swollen = b"name\0\0" + zlib.compress(bytes(64_000_000))
+
+    assert (images.decode(png(16, 16, 8, GREY, ROW, (b"zTXt", swollen))) == 0x10).all()
 
 
 def test_a_jpeg_that_is_all_scans_is_refused() -> None:

@@ -27,17 +27,27 @@ def test_the_file_can_be_named_in_the_environment(tmp_path: Path, monkeypatch: p
     file = tmp_path / "impasto.toml"
     file.write_text('bundles = ["a", "b"]\n')
     monkeypatch.setenv("IMPASTO_CONFIG", str(file))
-    assert load([]).bundle_paths == (Path("a"), Path("b"))
+    assert load([]).bundle_sources == ("a", "b")
 
 
 def test_bundles_can_be_given_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load(["--bundle", "a", "--bundle", "b"]).bundle_paths == (Path("a"), Path("b"))
+    assert load(["--bundle", "a", "--bundle", "b"]).bundle_sources == ("a", "b")
     monkeypatch.setenv("IMPASTO_BUNDLES", "c,d")
-    assert load([]).bundle_paths == (Path("c"), Path("d"))
+    assert load([]).bundle_sources == ("c", "d")
 
 
-def test_without_bundles_it_is_the_starter() -> None:
-    assert load([]).bundle_paths == (STARTER,)
+def test_a_bundle_can_be_a_url() -> None:
+    assert load(["--bundle", "s3://bucket/mine,b"]).bundle_sources == ("s3://bucket/mine", "b")
+
+
+def test_without_bundles_it_is_the_starter_unless_there_is_a_store() -> None:
+    assert load([]).bundle_sources == (str(STARTER),)
+    assert load(["--bundle-store", "s3://bucket/bundles"]).bundle_sources == ()
+
+
+def test_copies_of_bundles_are_kept_where_the_state_is(tmp_path: Path) -> None:
+    assert load(["--state-dir", str(tmp_path)]).bundle_cache_folder == tmp_path / "bundles"
+    assert load(["--bundle-cache", str(tmp_path)]).bundle_cache_folder == tmp_path
 
 
 def test_a_configuration_made_in_code_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,3 +79,13 @@ def test_a_batch_has_no_more_pixels_than_allowed() -> None:
 def test_without_measurements_or_gains_pictures_go_one_by_one() -> None:
     assert BatchSizes().most(64 * 64) == 1
     assert BatchSizes({64 * 64: 1}).most(256 * 256) == 1
+
+
+def test_a_transformer_that_is_forgotten_is_as_one_never_met() -> None:
+    pace = Pace()
+    unknown = pace.seconds("gone", 64 * 64)
+    pace.note("gone", 64 * 64, 3.0)
+    pace.note("stays", 64 * 64, 2.0)
+    pace.forget("gone")
+    assert pace.seconds("gone", 64 * 64) == unknown
+    assert pace.seconds("stays", 64 * 64) == 2.0

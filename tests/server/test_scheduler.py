@@ -59,7 +59,7 @@ class Gated(FakeEngine):
 async def scheduling(bundle: Bundle, engine: Gated, *, runs: int = 1, most: int = 1) -> AsyncIterator[Scheduler]:
     pace = Pace()
     engines = Engines(lambda _: engine, pace, most)
-    await engines.warm_up([bundle])
+    kept = await engines.open(bundle)
     scheduler = Scheduler(engines, runs, pace)
     engine.shapes.clear()
     engine.holding = True
@@ -67,6 +67,7 @@ async def scheduling(bundle: Bundle, engine: Gated, *, runs: int = 1, most: int 
         yield scheduler
     finally:
         scheduler.close()
+        del kept
         engine.holding = False
         for _ in range(100):
             engine.release.release()

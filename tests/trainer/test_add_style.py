@@ -102,10 +102,11 @@ async def test_a_server_opens_the_shared_transformer_once(base: Bundle, made: Bu
         return FakeEngine()
 
     engines = Engines(open_one, Pace())
-    await engines.warm_up(library.bundles)
+    kept = [await engines.open(bundle) for bundle in library.bundles]
     brush = library.brush("mine/fine-strokes", 1.0)
     painted = engines.run(brush.transformer, [gradient()], [brush.code], Cancellation())
     assert opened == ["base"]
+    assert kept[0] is kept[1]
     assert painted.shape == (1, 3, *gradient().shape[:2])
 
 
@@ -124,6 +125,7 @@ def test_a_bundle_that_is_there_is_added_to(tmp_path: Path, base: Bundle) -> Non
     assert main(given) == 0
     second = load_bundle(tmp_path / "mine")
     assert list(second.styles) == ["another", "coarse", "fine-strokes", "plain"]
+    assert (first.version, second.version) == ("1", "2")
     assert second.styles["plain"] == base.styles["plain"]
     np.testing.assert_array_equal(second.code("fine-strokes"), first.code("fine-strokes"))
     assert second.manifest["training"]["paintings"].keys() == {"plain", "fine-strokes", "another"}

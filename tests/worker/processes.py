@@ -103,14 +103,17 @@ def store_options(folder: Path) -> tuple[str, ...]:
     return "--database", f"sqlite:///{folder}/jobs.sqlite", "--blobs", str(folder / "blobs")
 
 
-def _die(_: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _on_step(step: int) -> None:
+    if "DEADLY" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("STICKS_AT") == str(step):
+        time.sleep(WAIT)
 
 
 if __name__ == "__main__":
     slow = SlowPaint(
         step_seconds=float(os.environ.get("STEP_SECONDS", "0.05")),
         deaf="DEAF" in os.environ,
-        on_step=_die if "DEADLY" in os.environ else lambda _: None,
+        on_step=_on_step,
     )
     sys.exit(main(make_painter=lambda *_: slow))

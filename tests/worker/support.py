@@ -16,6 +16,7 @@ from impasto import images
 from impasto.images import Format, Limits
 from impasto.jobs import ANONYMOUS, Claim, Commission, Job, Jobs, State
 from impasto.logs import make_log
+from impasto.metadata import MARK
 from impasto.optimization import Optimization
 from impasto_worker.attempt import Attempt, Outcome
 from impasto_worker.painting import Paint
@@ -131,6 +132,7 @@ class Bench:
             pace=self.pace,
             lease_seconds=self.lease_seconds,
             limits=self.limits,
+            mark=MARK,
             stop=self.stop,
             log=self.log,
         )

@@ -38,7 +38,8 @@ def write_extension(
         training: the record of it.
         about: what people know of the paintings.
         name: the new bundle's.
-        kept: bundles of the same transformer whose styles come along, as far as no new one takes their place.
+        kept: bundles of the same transformer whose styles come along, as far as no new one takes their place. The new
+            one's version is the number after those of the same name.
 
     Raises:
         BundleError: see `impasto.bundle.write_bundle`.
@@ -57,11 +58,16 @@ def write_extension(
     manifest = {
         **{key: value for key, value in base.manifest.items() if key not in _MADE_ANEW},
         "name": name,
-        "version": "1",
+        "version": _next_version([bundle.version for bundle in kept if bundle.name == name]),
         "training": _record(training, older),
         "styles": [*entries, *(about.style(painting.style) for painting in paintings)],
     }
     return write_bundle(path, manifest, files)
+
+
+def _next_version(earlier: Sequence[str]) -> str:
+    """Return the number after those of a bundle's earlier versions, as far as they are numbers: servers ask for one."""
+    return str(1 + max((int(version) for version in earlier if version.isdecimal()), default=0))
 
 
 def _is_the_transformers(file: str) -> bool:

@@ -2,7 +2,7 @@
 
     from impasto_client import Client
 
-    with Client("painter.internal:8500") as client:
+    with Client("painter.internal:8500", tls=True, token=token) as client:
         painted = client.stylize(photo, "starry-night", strength=0.8)
         painted.image  # the bytes of a JPEG file
 
@@ -23,6 +23,7 @@ drawn in `impasto_client.errors`.
 
 from impasto.optimization import Optimization
 from impasto_client.aio import AsyncClient
+from impasto_client.bundles import BundleAdmin, ServedBundle
 from impasto_client.calling import DEFAULT_TIMEOUT
 from impasto_client.channel import DEFAULT_TARGET
 from impasto_client.client import Client
@@ -37,11 +38,13 @@ from impasto_client.errors import (
     JobUnfinished,
     JobUnknown,
     MessageTooLarge,
+    PermissionDenied,
     RequestReused,
     ServerBusy,
     ServerFault,
     ServerUnavailable,
     StyleUnknown,
+    Unauthenticated,
     Unimplemented,
 )
 from impasto_client.jobs import Job, JobFailure, JobProgress, JobResult, JobState, JobUpdate
@@ -53,6 +56,7 @@ __all__ = [
     "DEFAULT_TARGET",
     "DEFAULT_TIMEOUT",
     "AsyncClient",
+    "BundleAdmin",
     "Client",
     "DeadlineExceeded",
     "ImpastoClientError",
@@ -72,8 +76,10 @@ __all__ = [
     "MessageTooLarge",
     "Optimization",
     "Painting",
+    "PermissionDenied",
     "Photo",
     "RequestReused",
+    "ServedBundle",
     "ServerBusy",
     "ServerFault",
     "ServerUnavailable",
@@ -82,5 +88,6 @@ __all__ = [
     "Style",
     "StyleUnknown",
     "Stylized",
+    "Unauthenticated",
     "Unimplemented",
 ]

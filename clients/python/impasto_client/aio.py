@@ -14,6 +14,7 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
+from impasto_client.access import Access, PathLike
 from impasto_client.aio_streaming import AsyncStreamingClient
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
 from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
@@ -39,16 +40,33 @@ class AsyncClient(AsyncStreamingClient):
         *,
         timeout: float = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        tls: bool = False,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+        insecure: bool = False,
     ) -> None:
         """Prepare a connection as `Client` does.
 
         Raises:
             RuntimeError: no event loop is running.
+            InvalidRequest: as there.
         """
         asyncio.get_running_loop()
-        super().__init__(target, timeout)
-        if credentials:
-            self._channel = grpc.aio.secure_channel(target, credentials, channel_options())
+        access = Access.to(
+            target,
+            credentials=credentials,
+            token=token,
+            tls=tls,
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            insecure=insecure,
+        )
+        super().__init__(target, timeout, access.metadata)
+        if access.credentials:
+            self._channel = grpc.aio.secure_channel(target, access.credentials, channel_options())
         else:
             self._channel = grpc.aio.insecure_channel(target, channel_options())
         self._stub = StylizerStub(self._channel)  # type: ignore[no-untyped-call]
@@ -65,6 +83,7 @@ class AsyncClient(AsyncStreamingClient):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -79,6 +98,7 @@ class AsyncClient(AsyncStreamingClient):
             height=height,
             format=format,
             quality=quality,
+            metadata=metadata,
             optimization=optimization,
             request_id=request_id,
         )
@@ -112,6 +132,7 @@ class AsyncClient(AsyncStreamingClient):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         priority: int = 0,
         request_id: str | None = None,
@@ -128,6 +149,7 @@ class AsyncClient(AsyncStreamingClient):
                 height=height,
                 format=format,
                 quality=quality,
+                metadata=metadata,
                 optimization=optimization,
                 request_id=request_id,
             ),
@@ -210,7 +232,7 @@ class AsyncClient(AsyncStreamingClient):
     async def _call(self, method: Callable[..., Awaitable[_Reply]], request: Any, patience: Patience) -> _Reply:
         while True:
             try:
-                return await method(request, timeout=patience.left())
+                return await method(request, timeout=patience.left(), metadata=self._authorization)
             except grpc.RpcError as error:
                 await asyncio.sleep(patience.pause_after(error))
 
@@ -218,7 +240,7 @@ class AsyncClient(AsyncStreamingClient):
         self, method: Callable[..., Any], following: Following[_Item], patience: Patience
     ) -> AsyncIterator[_Item]:
         while True:
-            stream = method(following.request, timeout=patience.left())
+            stream = method(following.request, timeout=patience.left(), metadata=self._authorization)
             try:
                 async for reply in stream:
                     patience.met()

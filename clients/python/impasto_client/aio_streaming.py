@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -36,6 +37,7 @@ class AsyncStreamingClient(Caller):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
         timeout: float | None = None,
@@ -55,13 +57,14 @@ class AsyncStreamingClient(Caller):
             height=height,
             format=format,
             quality=quality,
+            metadata=metadata,
             ordered=ordered,
             window=window,
         )
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)
         exchange = Exchange(self._target, config, patience, on_lost)
-        return _Stream(exchange, self._stub.StylizeStream, photos).results()
+        return _Stream(exchange, partial(self._stub.StylizeStream, metadata=self._authorization), photos).results()
 
 
 class _Changes:

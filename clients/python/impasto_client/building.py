@@ -18,6 +18,7 @@ from impasto_client.jobs import OPERATIONS, operation_name
 from impasto_client.optimizing import optimization_message
 from impasto_client.paintings import Painting, style_images
 from impasto_client.photos import Photo, PhotoLike, TrainedStyle
+from impasto_client.policies import POLICIES
 
 StyleLike = str | Mapping[str, float] | Painting | Sequence[Painting]
 """What to paint a photo as: a style's id, a blend, or paintings that nobody has trained."""
@@ -36,6 +37,7 @@ def stylize_request(
     height: int | None,
     format: str | None,
     quality: int | None,
+    metadata: str | None,
     optimization: Optimization | Mapping[str, Any] | None,
     request_id: str | None,
 ) -> pb.StylizeRequest:
@@ -58,6 +60,7 @@ def stylize_request(
         height=height,
         format=format,
         quality=quality,
+        metadata=metadata,
     )
     return request
 
@@ -71,6 +74,7 @@ def stream_config(
     height: int | None,
     format: str | None,
     quality: int | None,
+    metadata: str | None,
     ordered: bool,
     window: int,
 ) -> pb.StylizeStreamConfig:
@@ -95,6 +99,7 @@ def stream_config(
         height=height,
         format=format,
         quality=quality,
+        metadata=metadata,
     )
     return config
 
@@ -114,6 +119,7 @@ def item_request(photo: Photo, defaults: pb.StylizeRequest) -> pb.StylizeRequest
         height=photo.height,
         format=photo.format,
         quality=photo.quality,
+        metadata=photo.metadata,
     )
     return request
 
@@ -184,9 +190,13 @@ def _set_trained_style(request: pb.StylizeRequest, style: TrainedStyle) -> None:
         )
 
 
-def _set_options(request: pb.StylizeRequest, *, format: str | None, **numbers: float | None) -> None:
+def _set_options(
+    request: pb.StylizeRequest, *, format: str | None, metadata: str | None, **numbers: float | None
+) -> None:
     if format is not None:
         request.format = _format(format)
+    if metadata is not None:
+        request.metadata = _policy(metadata)
     for field, value in numbers.items():
         if value is not None:
             message = request.output_size if field in ("width", "height") else request
@@ -231,6 +241,12 @@ def _blend(weights: Mapping[str, float]) -> pb.Blend:
         except (TypeError, ValueError) as error:
             raise InvalidRequest("style", f"{weight!r} is no weight for {style!r}; give a number") from error
     return blend
+
+
+def _policy(metadata: str) -> pb.MetadataPolicy:
+    if metadata not in POLICIES:
+        raise InvalidRequest("metadata", f"{metadata!r} is unknown; give one of {', '.join(POLICIES)}")
+    return POLICIES[metadata]
 
 
 def _format(format: str) -> pb.ImageFormat:

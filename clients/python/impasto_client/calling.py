@@ -17,6 +17,7 @@ DEFAULT_TIMEOUT = 30.0  # s, tries included
 _SHORTEST_PAUSE = 0.05  # s, whatever the server asks for: a busy one is not helped by a caller that hammers at it
 _FIRST_BACKOFF = 0.1  # s; doubled with each try that meets nobody
 _LONGEST_BACKOFF = 2.0  # s
+_BREAKS = 3  # answers that may break in the middle before a call is given up
 
 OnLost = Callable[[ImpastoClientError], None]
 """Is told of each try that met no server, or lost it, before the next."""
@@ -61,6 +62,7 @@ class Patience:
         self._holds_on = holds_on
         self._on_lost = on_lost
         self._backoff = _FIRST_BACKOFF
+        self._breaks_left = _BREAKS
         self.renew()
 
     def renew(self) -> None:
@@ -88,7 +90,7 @@ class Patience:
     def pause_for(self, mapped: ImpastoClientError, error: grpc.RpcError | None) -> float:
         """Return as `pause_after` does, when the error has been mapped already; `error` is what it was made from."""
         lost = self._holds_on and isinstance(mapped, ServerUnavailable | DeadlineExceeded)
-        pause = self.pause() if lost else _pause_asked_by(mapped)
+        pause = self.pause() if lost or self._breaks(mapped) else _pause_asked_by(mapped)
         if pause is None:
             raise mapped from error
         if time.monotonic() + pause >= self._end:
@@ -103,6 +105,13 @@ class Patience:
         self._backoff = min(2 * backoff, _LONGEST_BACKOFF)
         return backoff
 
+    def _breaks(self, error: ImpastoClientError) -> bool:
+        """Tell whether the answer broke in the middle, and not too often: gRPC does not try such a call again."""
+        if isinstance(error, ServerUnavailable) and error.status is not grpc.StatusCode.UNAVAILABLE:
+            self._breaks_left -= 1
+            return self._breaks_left >= 0
+        return False
+
     def _too_late(self, error: ImpastoClientError) -> DeadlineExceeded:
         why = "" if isinstance(error, DeadlineExceeded) else f": {error}"
         return DeadlineExceeded(
@@ -113,8 +122,8 @@ class Patience:
 
 
 def _pause_asked_by(error: ImpastoClientError) -> float | None:
-    """Return how many seconds a busy server asks to wait; None where it does not, or is not busy."""
-    if isinstance(error, ServerBusy) and error.retry_after is not None:
+    """Return how many seconds a server asks to wait that is busy, or starts or stops; None where it does not ask."""
+    if isinstance(error, ServerBusy | ServerUnavailable) and error.retry_after is not None:
         return max(error.retry_after, _SHORTEST_PAUSE)
     return None
 
@@ -122,9 +131,10 @@ def _pause_asked_by(error: ImpastoClientError) -> float | None:
 class Caller:
     """What a client knows of its calls, whether they block or not."""
 
-    def __init__(self, target: str, timeout: float) -> None:
+    def __init__(self, target: str, timeout: float, authorization: tuple[tuple[str, str], ...]) -> None:
         self._target = target
         self._timeout = timeout
+        self._authorization = authorization  # the metadata of each call that says who calls
 
     def _patience(self, timeout: float | None, operation: str | None = None) -> Patience:
         return Patience(self._target, self._timeout if timeout is None else timeout, operation=operation)

@@ -7,9 +7,16 @@ import sys
 from collections.abc import Sequence
 
 from impasto import __version__
-from impasto_client.commands import jobs, styles, stylize
+from impasto_client.commands import bundles, jobs, styles, stylize
 from impasto_client.commands.connecting import server_options
-from impasto_client.errors import DeadlineExceeded, ImpastoClientError, InvalidRequest, JobUnknown
+from impasto_client.errors import (
+    DeadlineExceeded,
+    ImpastoClientError,
+    InvalidRequest,
+    JobUnknown,
+    PermissionDenied,
+    Unauthenticated,
+)
 
 _EXAMPLES = """\
 examples:
@@ -20,11 +27,13 @@ examples:
   impasto stylize photo.jpg --style-image painting.jpg --out painted.jpg
   impasto jobs
   impasto jobs fetch NAME --out painted.jpg
+  impasto bundles list
+  impasto bundles load s3://bucket/bundles/mine --server 127.0.0.1:8502
 
 exit status:
   0    done
   1    the server, the disk or the job failed
-  2    a wrong argument, photo, style or job
+  2    a wrong argument, photo, style or job, or the server does not let this caller in
   3    the time was up, and a job goes on
   130  interrupted
 """
@@ -34,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (InvalidRequest, JobUnknown) as error:
+    except (InvalidRequest, JobUnknown, Unauthenticated, PermissionDenied) as error:
         return _complain(error, 2)
     except DeadlineExceeded as error:
         return _complain(error, 3 if error.operation else 1)
@@ -56,14 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"impasto {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command, name, meaning in (
-        (stylize, "stylize", "paint a photo"),
-        (styles, "styles", "list the styles that the server paints"),
-        (jobs, "jobs", "list the jobs that paint in the style of any painting, and manage them"),
+    for command, server, name, meaning in (
+        (stylize, server_options, "stylize", "paint a photo"),
+        (styles, server_options, "styles", "list the styles that the server paints"),
+        (jobs, server_options, "jobs", "list the jobs that paint in the style of any painting, and manage them"),
+        (bundles, bundles.admin_options, "bundles", "list what a server paints with, and change it, as administrator"),
     ):
-        command.add(
-            commands.add_parser(name, parents=[server_options()], help=meaning, description=f"{meaning.capitalize()}.")
-        )
+        command.add(commands.add_parser(name, parents=[server()], help=meaning, description=f"{meaning.capitalize()}."))
     return parser
 
 

@@ -14,6 +14,7 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
+from impasto_client.access import Access, PathLike
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
 from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
@@ -36,6 +37,12 @@ class Client(StreamingClient):
         *,
         timeout: float = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        tls: bool = False,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+        insecure: bool = False,
     ) -> None:
         """Prepare a connection, which is made with the first call.
 
@@ -43,11 +50,29 @@ class Client(StreamingClient):
             target: `host:port`, or another gRPC target such as `dns:///painter.internal:8500`, whose every address
                 is then used in turn.
             timeout: seconds that a call may take, tries included, where it does not say otherwise.
-            credentials: for TLS, `grpc.ssl_channel_credentials()`; without, the connection is in plain text.
+            token: tells the server who calls, where it asks.
+            tls: whether to connect by TLS, and to trust the server by the certificate authorities that gRPC knows.
+            ca: a PEM file with the authorities to trust instead; implies `tls`.
+            certificate, key: PEM files that tell a server who calls that asks for a certificate; imply `tls`.
+            credentials: gRPC's own, instead of these four. Without any of the five the connection is in plain text.
+            insecure: whether to send the token in plain text also to a target that may be another machine.
+
+        Raises:
+            InvalidRequest: a file cannot be read, or what was given does not go together.
         """
-        super().__init__(target, timeout)
-        if credentials:
-            self._channel = grpc.secure_channel(target, credentials, channel_options())
+        access = Access.to(
+            target,
+            credentials=credentials,
+            token=token,
+            tls=tls,
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            insecure=insecure,
+        )
+        super().__init__(target, timeout, access.metadata)
+        if access.credentials:
+            self._channel = grpc.secure_channel(target, access.credentials, channel_options())
         else:
             self._channel = grpc.insecure_channel(target, channel_options())
         self._stub = StylizerStub(self._channel)  # type: ignore[no-untyped-call]
@@ -64,6 +89,7 @@ class Client(StreamingClient):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -81,6 +107,8 @@ class Client(StreamingClient):
                 from the photo.
             format: `jpeg` (the default), `png` or `webp`.
             quality: 1 to 100, of a JPEG or WebP result.
+            metadata: what of the photo's own the result carries: `without_location`, the default, is when, by whom and
+                with what it was taken, and whose it is; `all` is the place as well; `none` is nothing.
             optimization: how to paint from paintings: an `Optimization`, or a mapping of some of its attributes; what
                 that leaves out is left to the server.
             request_id: with paintings, a name for this request, of letters, digits, hyphens and underscores; one is
@@ -104,6 +132,7 @@ class Client(StreamingClient):
             height=height,
             format=format,
             quality=quality,
+            metadata=metadata,
             optimization=optimization,
             request_id=request_id,
         )
@@ -150,6 +179,7 @@ class Client(StreamingClient):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         priority: int = 0,
         request_id: str | None = None,
@@ -178,6 +208,7 @@ class Client(StreamingClient):
                 height=height,
                 format=format,
                 quality=quality,
+                metadata=metadata,
                 optimization=optimization,
                 request_id=request_id,
             ),
@@ -317,13 +348,13 @@ class Client(StreamingClient):
     def _call(self, method: Callable[..., _Reply], request: Any, patience: Patience) -> _Reply:
         while True:
             try:
-                return method(request, timeout=patience.left())
+                return method(request, timeout=patience.left(), metadata=self._authorization)
             except grpc.RpcError as error:
                 time.sleep(patience.pause_after(error))
 
     def _follow(self, method: Callable[..., Any], following: Following[_Item], patience: Patience) -> Iterator[_Item]:
         while True:
-            stream = method(following.request, timeout=patience.left())
+            stream = method(following.request, timeout=patience.left(), metadata=self._authorization)
             try:
                 for reply in stream:
                     patience.met()

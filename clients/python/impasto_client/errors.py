@@ -11,6 +11,8 @@
     │   ├── JobEnded            it has ended, and cannot be cancelled any more
     │   ├── JobFailed           it could not be done: `field`, `reason`
     │   └── JobCancelled        it was cancelled before it was done
+    ├── Unauthenticated         the server does not know who calls: no token or certificate, or none that is valid
+    ├── PermissionDenied        it knows, and the caller may not do this: `role`
     ├── ServerBusy              too much to do: `retry_after`
     ├── DeadlineExceeded        no answer, or no end of a job, in time; a job goes on all the same
     ├── ServerUnavailable       nobody listens, or the connection broke, and trying again did not help
@@ -121,6 +123,22 @@ class JobCancelled(JobError):
     """The job was cancelled before it was done."""
 
 
+class Unauthenticated(ImpastoClientError):
+    """The server does not know who calls: there was no token and no certificate, or none that is valid."""
+
+
+class PermissionDenied(ImpastoClientError, PermissionError):
+    """The caller may not do this.
+
+    Attributes:
+        role: that it would need; empty where the server did not say.
+    """
+
+    def __init__(self, message: str, role: str) -> None:
+        super().__init__(message, grpc.StatusCode.PERMISSION_DENIED)
+        self.role = role
+
+
 class ServerBusy(ImpastoClientError):
     """The server has too much to do.
 
@@ -141,7 +159,13 @@ class DeadlineExceeded(ImpastoClientError, TimeoutError):
 
 
 class ServerUnavailable(ImpastoClientError, ConnectionError):
-    """The server cannot be reached, or is shutting down."""
+    """The server cannot be reached, or is shutting down.
+
+    Attributes:
+        retry_after: seconds that a server which starts or stops asks to wait before the next try; None from any other.
+    """
+
+    retry_after: float | None = None
 
 
 class Unimplemented(ImpastoClientError, NotImplementedError):

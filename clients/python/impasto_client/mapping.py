@@ -24,11 +24,13 @@ from impasto_client.errors import (
     JobUnfinished,
     JobUnknown,
     MessageTooLarge,
+    PermissionDenied,
     RequestReused,
     ServerBusy,
     ServerFault,
     ServerUnavailable,
     StyleUnknown,
+    Unauthenticated,
     Unimplemented,
 )
 
@@ -36,11 +38,13 @@ OPERATION_KEY = "impasto-operation"
 """The initial metadata of a Stylize call that has made a job."""
 
 _JOB_TYPE = "impasto.dev/Stylization"
+_BUNDLE_TYPE = "impasto.dev/ServedBundle"
 _SIZE_REFUSED = "message larger than max"  # how gRPC itself words it, in a status without details
 _SIZES = re.compile(r"\(\d+ vs\. (?P<limit>\d+)\)")  # goes on so: of the message, and the most that it may have
 # So, too, a connection that something between us and the server broke; and, under asyncio, a call that had ended before
 # more could be sent, whose own status is lost.
-_BROKEN = ("RST_STREAM", "Internal error from Core")
+_BROKEN = ("RST_STREAM", "Stream removed", "Internal error from Core")
+_PASSING = ("NOT_READY", "SHUTTING_DOWN")  # of a server which soon is, or beside which there may be another
 
 _CODES = {code.value[0]: code for code in StatusCode}
 
@@ -125,6 +129,8 @@ def _not_found(failure: Failure) -> ImpastoClientError:
     resource = failure.detail(ResourceInfo)
     if resource.resource_type == _JOB_TYPE if resource else failure.operation:
         return JobUnknown(failure.text, failure.status)
+    if resource and resource.resource_type == _BUNDLE_TYPE:
+        return InvalidRequest("name", failure.text, failure.status)
     info = failure.detail(ErrorInfo) or ErrorInfo()
     return StyleUnknown(failure.text, filter(None, info.metadata["available"].split(",")))
 
@@ -136,9 +142,12 @@ def _exhausted(failure: Failure) -> ImpastoClientError:
             f"a message is over the limit ({failure.text}); scale the photo down, or ask for a smaller result",
             limit=int(sizes["limit"]) if sizes else None,
         )
+    return ServerBusy(f"{failure.target} is busy: {failure.text}", _wait(failure))
+
+
+def _wait(failure: Failure) -> float | None:
     retry = failure.detail(RetryInfo)
-    wait = retry.retry_delay.ToNanoseconds() / 1e9 if retry else None
-    return ServerBusy(f"{failure.target} is busy: {failure.text}", wait)
+    return retry.retry_delay.ToNanoseconds() / 1e9 if retry else None
 
 
 def _late(failure: Failure) -> ImpastoClientError:
@@ -146,8 +155,20 @@ def _late(failure: Failure) -> ImpastoClientError:
     return DeadlineExceeded(f"no answer from {failure.target}{within}: {failure.text}", failure.status)
 
 
+def _unknown_caller(failure: Failure) -> ImpastoClientError:
+    return Unauthenticated(f"{failure.target} does not know who calls: {failure.text}", failure.status)
+
+
+def _denied(failure: Failure) -> ImpastoClientError:
+    info = failure.detail(ErrorInfo) or ErrorInfo()
+    return PermissionDenied(f"{failure.target} does not allow this: {failure.text}", info.metadata["role"])
+
+
 def _unavailable(failure: Failure) -> ImpastoClientError:
-    return ServerUnavailable(f"{failure.target} is unavailable: {failure.text}", failure.status)
+    error = ServerUnavailable(f"{failure.target} is unavailable: {failure.text}", failure.status)
+    if failure.reason in _PASSING:
+        error.retry_after = _wait(failure)
+    return error
 
 
 def _unimplemented(failure: Failure) -> ImpastoClientError:
@@ -192,6 +213,8 @@ _MAKERS: dict[StatusCode, Callable[[Failure], ImpastoClientError]] = {
     StatusCode.OUT_OF_RANGE: _invalid,
     StatusCode.NOT_FOUND: _not_found,
     StatusCode.ALREADY_EXISTS: _reused,
+    StatusCode.UNAUTHENTICATED: _unknown_caller,
+    StatusCode.PERMISSION_DENIED: _denied,
     StatusCode.RESOURCE_EXHAUSTED: _exhausted,
     StatusCode.DEADLINE_EXCEEDED: _late,
     StatusCode.UNAVAILABLE: _unavailable,

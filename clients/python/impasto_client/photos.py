@@ -20,7 +20,7 @@ class Photo:
         image: the bytes of a JPEG, PNG or WebP file.
         id: what its result is called by; by default its number, from 0, among the photos of the stream.
         style: a trained style's id, or a blend, `{"starry-night": 2, "the-scream": 1}`.
-        strength, working_size, width, height, format, quality: as for `Client.stylize`.
+        strength, working_size, width, height, format, quality, metadata: as for `Client.stylize`.
     """
 
     image: bytes = field(repr=False)
@@ -32,6 +32,7 @@ class Photo:
     height: int | None = None
     format: str | None = None
     quality: int | None = None
+    metadata: str | None = None
 
 
 PhotoLike = bytes | tuple[str, bytes] | Photo

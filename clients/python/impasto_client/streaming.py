@@ -7,6 +7,7 @@ time; one reads the answers; one, which is gRPC's, sends. All end with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from threading import Condition, Thread
 from typing import Any
 
@@ -40,6 +41,7 @@ class StreamingClient(Caller):
         height: int | None = None,
         format: str | None = None,
         quality: int | None = None,
+        metadata: str | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
         timeout: float | None = None,
@@ -57,7 +59,7 @@ class StreamingClient(Caller):
             photos: the bytes of picture files; or `(id, bytes)`; or `Photo(image, ...)`, whose options win over those
                 given here. They are asked for from another thread.
             style: a trained style's id, or a blend, `{"starry-night": 2, "the-scream": 1}`.
-            strength, working_size, width, height, format, quality: as for `stylize`.
+            strength, working_size, width, height, format, quality, metadata: as for `stylize`.
             ordered: whether the results come as the photos came, or as they are done.
             window: the most photos under way: asked for, and their results not yet taken.
             timeout: seconds that the server may be silent, or away, while photos wait for it; the client's by default.
@@ -77,13 +79,14 @@ class StreamingClient(Caller):
             height=height,
             format=format,
             quality=quality,
+            metadata=metadata,
             ordered=ordered,
             window=window,
         )
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)
         exchange = Exchange(self._target, config, patience, on_lost)
-        return _Stream(exchange, self._stub.StylizeStream, photos).results()
+        return _Stream(exchange, partial(self._stub.StylizeStream, metadata=self._authorization), photos).results()
 
 
 class _Stream:

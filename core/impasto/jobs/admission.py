@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from impasto.errors import InvalidInput, QueueFull, RequestReused
+from impasto.errors import InvalidInput, JobQuotaReached, QueueFull, RequestReused
 from impasto.jobs.records import Commission, Job, State
 from impasto.jobs.schema import SECOND, clock, jobs, to_document, to_job
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+_UNENDED = [state.value for state in State if not state.ended]
 
 _RECENT = 20  # jobs that a guess is made from
 _UNKNOWN_WAIT = 30.0  # s, before any job has succeeded
@@ -37,11 +39,22 @@ def digest_of(commission: Commission, photo: bytes, paintings: Sequence[bytes]) 
     return digest.hexdigest()
 
 
-def admit(connection: Connection, owner: str, request_id: str | None, digest: str, queue_limit: int) -> Job | None:
+def admit(
+    connection: Connection, owner: str, request_id: str | None, digest: str, *, queue_limit: int, quota: int
+) -> Job | None:
     """Return the job that this request made before, or None when it may make one.
+
+    Args:
+        connection: in a transaction; alone, where the answer is to hold.
+        owner: who asks.
+        request_id: the owner's name for the request.
+        digest: of its content.
+        queue_limit: how many jobs may wait, whosever they are.
+        quota: how many jobs of this owner may wait or run; 0 for any number.
 
     Raises:
         RequestReused: the request id came with other content before.
+        JobQuotaReached: as many of the owner's have not ended as may.
         QueueFull: as many wait as may.
     """
     if request_id is not None:
@@ -50,6 +63,8 @@ def admit(connection: Connection, owner: str, request_id: str | None, digest: st
             if row.digest != digest:
                 raise RequestReused(request_id)
             return to_job(row)
+    if quota and _count(connection, and_(jobs.c.owner == owner, jobs.c.state.in_(_UNENDED))) >= quota:
+        raise JobQuotaReached(quota, _wait(connection))
     if _count(connection, jobs.c.state == State.QUEUED.value) >= queue_limit:
         raise QueueFull(queue_limit, _wait(connection))
     return None
@@ -62,7 +77,7 @@ def later_than_all() -> ColumnElement[int]:
 
 
 def _wait(connection: Connection) -> float:
-    """Return the seconds until one more of the waiting jobs has probably been begun."""
+    """Return the seconds until one more job has probably ended, and one of those that wait has been begun."""
     recent = (
         select((jobs.c.ended - jobs.c.started).label("took"))
         .where(jobs.c.state == State.SUCCEEDED.value)

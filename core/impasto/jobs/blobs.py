@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from impasto.errors import ImpastoError, InvalidInput, MissingDependency, StoreUnavailable
+from impasto.errors import ImpastoError, StoreUnavailable
+from impasto.places import modified, reason_of, resolve, without_credentials
 
 MARKER = "impasto-blobs"
 _PARTIAL = ".partial-"
 _PARTIAL_SECONDS = 3_600.0  # no write takes longer
-_EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
-_MODIFIED = ("mtime", "LastModified", "last_modified", "updated", "created")  # in the words of fsspec's backends
 _TRIES = 100  # to put a blob into a folder that others remove
-_S3 = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 2}}}
-_S3_TRIES = 2  # s3fs's own, around those: a store that is away is noticed in seconds, not in minutes
 
 
 class Blobs:
@@ -41,7 +35,7 @@ class Blobs:
     """
 
     def __init__(self, files: fsspec.AbstractFileSystem, root: str, url: str) -> None:
-        self.name, self._credentials = _without_credentials(url)
+        self.name, self._credentials = without_credentials(url)
         self._files = files
         self._root = root.rstrip("/")
 
@@ -53,7 +47,7 @@ class Blobs:
             InvalidInput: not a URL that fsspec knows.
             MissingDependency: of the URL's protocol.
         """
-        files, root = _resolve(url)
+        files, root = resolve(url, field="blobs")
         return _Folder(files, root, url) if isinstance(files, LocalFileSystem) else Blobs(files, root, url)
 
     def marker(self) -> str | None:
@@ -122,9 +116,9 @@ class Blobs:
         newest: dict[str, float] = {}
         for path, details in found.items():
             job = path[len(self._root) :].strip("/").split("/")[0]
-            newest[job] = max(newest.get(job, 0), _modified(details))
+            newest[job] = max(newest.get(job, 0), modified(details))
         now = time.time()
-        return {job: now - modified for job, modified in newest.items() if modified and job not in ("", MARKER)}
+        return {job: now - written for job, written in newest.items() if written and job not in ("", MARKER)}
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the store is there, and can be read."""
@@ -146,11 +140,8 @@ class Blobs:
             yield
         except (ImpastoError, MemoryError):
             raise
-        except Exception as error:  # each of fsspec's backends has errors of its own
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            for secret in self._credentials:
-                reason = reason.replace(secret, "***")
-            raise StoreUnavailable(self.name, reason) from error
+        except Exception as error:
+            raise StoreUnavailable(self.name, reason_of(error, self._credentials)) from error
 
 
 class _Folder(Blobs):
@@ -160,15 +151,16 @@ class _Folder(Blobs):
         """Say whose store this is, and make the folder if it is missing."""
         with self._translated():
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._put(Path(self._path(MARKER)), owner.encode())
+            self._put(MARKER, owner.encode())
 
     def write(self, blob: str, data: bytes) -> None:
         self.ping()  # else the pictures of an unmounted disk would land on the one below
         with self._translated():
-            self._put(Path(self._path(blob)), data)
+            self._put(blob, data)
 
-    def _put(self, path: Path, data: bytes) -> None:
-        partial = Path(self._path(f"{_PARTIAL}{uuid4().hex}"))
+    def _put(self, blob: str, data: bytes) -> None:
+        path = Path(self._path(blob))
+        partial = Path(self._path(f"{_PARTIAL}{blob.split('/')[0]}-{uuid4().hex}"))  # goes with the job, if it must
         try:
             with partial.open("xb") as file:
                 file.write(data)
@@ -186,6 +178,10 @@ class _Folder(Blobs):
             with suppress(FileNotFoundError):
                 partial.replace(path)
                 break
+            if not partial.exists():  # deleted, with the job that it was to belong to
+                with suppress(OSError):
+                    folder.rmdir()
+                return
         else:
             raise FileNotFoundError(errno.ENOENT, "the folder of the job vanishes again and again")
         with suppress(FileNotFoundError):
@@ -207,46 +203,13 @@ class _Folder(Blobs):
                         partial.unlink()
 
     def remove_job(self, job: str) -> None:
-        """Remove all blobs of a job, and its folder, were it empty."""
+        """Remove all blobs of a job, those that are half-written, and its folder, were it empty."""
+        with self._translated():
+            for partial in Path(self._root).glob(f"{_PARTIAL}{job}-*"):
+                partial.unlink(missing_ok=True)
         super().remove_job(job)
         with suppress(OSError):
             Path(self._path(job)).rmdir()
-
-
-def _without_credentials(url: str) -> tuple[str, list[str]]:
-    """Return the URL without user and password, and what is to be kept quiet: both together, and the password."""
-    found = re.search(r"://([^/@]*)@", url)
-    if not found:
-        return url, []
-    both = found[1]
-    return url.replace(both, "***"), [both, *both.split(":")[1:]]
-
-
-def _resolve(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    if not url:
-        raise InvalidInput("blobs", "is empty; give a folder, or a URL such as s3://bucket/prefix")
-    protocol = url.split("://")[0] if "://" in url else "file"
-    if protocol in ("file", "local"):
-        return LocalFileSystem(), str(Path(url.removeprefix(f"{protocol}://")).expanduser().absolute())
-    name, _ = _without_credentials(url)
-    options = _S3 if protocol in _EXTRAS else {}
-    try:
-        # What other processes write must be seen, so no listing is remembered.
-        files, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **options)
-    except ImportError as error:
-        if protocol in _EXTRAS:
-            raise MissingDependency(*_EXTRAS[protocol]) from error
-        raise InvalidInput("blobs", f"{name!r} needs a package that is not installed: {error}") from error
-    except ValueError:
-        raise InvalidInput("blobs", f"fsspec does not know {name!r}; give a folder or s3://bucket/prefix") from None
-    files.retries = _S3_TRIES
-    return files, root
-
-
-def _modified(details: Mapping[str, Any]) -> float:
-    """Return when a file was written, s since 1970; 0 where that is unknown."""
-    value = next((details[key] for key in _MODIFIED if details.get(key)), 0)
-    return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
 def _sync(folder: Path) -> None:

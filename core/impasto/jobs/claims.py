@@ -90,10 +90,9 @@ def bury(connection: Connection) -> list[str]:
 
 
 def tidy(blobs: Blobs, job: str, keep: str = "") -> None:
-    """Remove what an ended job needs no more: all but photo, paintings and `keep`. It is no loss if that fails."""
+    """Remove what an ended job needs no more: all but `keep`. What stays as that fails goes when the job expires."""
     try:
-        needed = (f"{job}/{PHOTO}", f"{job}/{PAINTING}")
-        blobs.remove(*(blob for blob in blobs.list(job) if not blob.startswith(needed) and blob != f"{job}/{keep}"))
+        blobs.remove(*(blob for blob in blobs.list(job) if blob != f"{job}/{keep}"))
     except StoreUnavailable as error:
         _log.warning("what job %s left behind stays until it expires: %s", job, error)
 

@@ -22,6 +22,7 @@ from impasto.jobs.schema import jobs, metadata
 _URLS = "give sqlite:////folder/jobs.sqlite or postgresql://user@host/database"
 _OLDEST_SQLITE = (3, 35)  # has RETURNING
 _BUSY_SECONDS = 10.0  # that a writer waits for another one
+_FORGET_MILLISECONDS = 500  # that emptying the log waits for those who read it; it is tried again at every sweep
 _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 25, "pool_timeout": 10.0, "hide_parameters": True}
 _POSTGRESQL = {  # so that a host that went away without a word is noticed in seconds, not in a quarter of an hour
     "connect_timeout": 5,  # s
@@ -90,6 +91,24 @@ class Database:
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             yield connection
 
+    def forget(self) -> None:
+        """Have what was deleted leave the write-ahead log of a SQLite file, too; while somebody reads, it stays.
+
+        PostgreSQL does that by itself: what was deleted goes with the next vacuum.
+        """
+        if self._engine.dialect.name == "sqlite":
+            self._run_alone(f"PRAGMA busy_timeout = {_FORGET_MILLISECONDS}", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def rewrite(self) -> None:
+        """Write a SQLite file anew, without what deleted rows may have left in it, and forget.
+
+        They are overwritten when they are deleted, but SQLite moves rows from page to page, and where one lay before
+        it may have left a copy. Meanwhile others wait.
+        """
+        if self._engine.dialect.name == "sqlite":
+            self._run_alone("VACUUM")
+            self.forget()
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -121,16 +140,24 @@ class Database:
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
-                connection = self._engine.raw_connection()
-                try:
-                    connection.cursor().execute("PRAGMA journal_mode = WAL")
-                    return
-                finally:
-                    connection.close()
-            except sqlite3.Error as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreUnavailable(self.name, str(error)) from error
+                self._run_alone("PRAGMA journal_mode = WAL")
+                return
+            except StoreUnavailable as error:
+                if "locked" not in error.reason or time.monotonic() > deadline:
+                    raise
                 time.sleep(0.02)
+
+    def _run_alone(self, *statements: str) -> None:
+        """Run statements of SQLite's outside of any transaction, on a connection of their own."""
+        try:
+            connection = self._engine.raw_connection()
+            try:
+                for statement in statements:
+                    connection.cursor().execute(statement).fetchall()
+            finally:
+                connection.invalidate()  # it may have settings now that others should not get
+        except (sqlite3.Error, DBAPIError, PoolTimeout) as error:
+            raise StoreUnavailable(self.name, str(error)) from error
 
 
 def _parse(url: str) -> URL:
@@ -172,6 +199,8 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, record: Any) -> None:
         connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+        connection.execute("PRAGMA temp_store = MEMORY")  # nothing of it goes to a folder for temporary files
         record.info["file"] = _identity(path)
 
     @event.listens_for(engine, "checkout")

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from impasto.images import DEFAULT_QUALITY, Format, Size
+from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.optimization import Optimization
 
 ANONYMOUS = "anonymous"
@@ -41,6 +42,7 @@ class Commission:
         output_size: of the result.
         format: of the result.
         quality: 1 to 100, of a JPEG or WebP.
+        metadata: what of the photo's own the result carries.
     """
 
     optimization: Optimization
@@ -50,10 +52,17 @@ class Commission:
     output_size: Size
     format: Format = Format.JPEG
     quality: int = DEFAULT_QUALITY
+    metadata: MetadataPolicy = DEFAULT_POLICY
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads, fit for JSON."""
-        return asdict(self) | {"optimization": self.optimization.to_dict(), "format": self.format.value}
+        """Return what `from_dict` reads, fit for JSON.
+
+        The default metadata policy is left out, so that workers older than policies can do such a job, and a request
+        from before them is known again.
+        """
+        values = asdict(self) | {"optimization": self.optimization.to_dict(), "format": self.format.value}
+        del values["metadata"]
+        return values if self.metadata is DEFAULT_POLICY else {**values, "metadata": self.metadata.value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Commission:
@@ -66,6 +75,7 @@ class Commission:
                 "painting_weights": tuple(values["painting_weights"]),
                 "output_size": (width, height),
                 "format": Format(values["format"]),
+                "metadata": MetadataPolicy(values.get("metadata", DEFAULT_POLICY)),
             }
         )
 

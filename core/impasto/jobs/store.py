@@ -103,18 +103,29 @@ class Jobs:
         owner: str = ANONYMOUS,
         request_id: str | None = None,
         priority: int = 0,
+        quota: int = 0,
     ) -> Job:
         """Queue a job. A request that is made again with the same id returns the job that it made.
 
+        Args:
+            commission: what is to be painted.
+            photo, paintings: picture files.
+            owner: whose it will be.
+            request_id: the owner's name for this request.
+            priority: the higher, the sooner.
+            quota: how many of the owner's jobs may wait or run, this one included; 0 for any number.
+
         Raises:
+            JobQuotaReached: the owner has as many.
             QueueFull: too many wait.
             RequestReused: the owner used this id with other content.
             InvalidInput: a request id that is not allowed.
         """
         admission.check_request_id(request_id)
         digest = admission.digest_of(commission, photo, paintings)
+        limits = {"queue_limit": self._queue_limit, "quota": quota}
         with self._database.read() as connection:
-            if existing := admission.admit(connection, owner, request_id, digest, self._queue_limit):
+            if existing := admission.admit(connection, owner, request_id, digest, **limits):
                 return existing
         job = uuid4().hex
         values = {
@@ -135,7 +146,7 @@ class Jobs:
             for index, painting in enumerate(paintings):
                 self._blobs.write(f"{job}/{PAINTING}-{index}", painting)
             with self._database.alone() as connection:
-                existing = admission.admit(connection, owner, request_id, digest, self._queue_limit)
+                existing = admission.admit(connection, owner, request_id, digest, **limits)
                 made = existing or to_job(connection.execute(insert(jobs).values(values).returning(*jobs.c)).one())
         except StoreUnavailable:
             if found := self._after_all(job):
@@ -207,6 +218,7 @@ class Jobs:
             self._find(connection, id, owner, lock=True)
             connection.execute(delete(jobs).where(jobs.c.id == id))
         self._remove_blobs(id)
+        self._forget()
 
     def preview(self, job: Job) -> bytes | None:
         """Return the newest preview of a job that runs, JPEG; None where there is none."""
@@ -246,7 +258,10 @@ class Jobs:
         return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
     def sweep(self) -> int:
-        """Delete expired jobs, and once an hour pictures that belong to none; return how many jobs were deleted."""
+        """Delete expired jobs, and once an hour pictures that belong to none; return how many jobs were deleted.
+
+        What deleted jobs left in the database's files goes at the same times.
+        """
         expiring = select(jobs.c.id).where(jobs.c.expires < clock()).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             dead = claims.bury(connection)
@@ -257,7 +272,10 @@ class Jobs:
             self._remove_blobs(job)
         if time.monotonic() >= self._orphans_due:
             self._remove_orphans()
+            self._database.rewrite()
             self._orphans_due = time.monotonic() + ORPHANS_EVERY
+        else:
+            self._forget()
         return len(expired)
 
     # The worker's side
@@ -300,6 +318,12 @@ class Jobs:
             self._blobs.remove_job(job)
         except StoreUnavailable as error:
             _log.warning("the pictures of job %s, which is deleted, stay until they are swept: %s", job, error)
+
+    def _forget(self) -> None:
+        try:
+            self._database.forget()
+        except StoreUnavailable as error:
+            _log.warning("what was deleted stays in the database's log until the next sweep: %s", error)
 
     def _remove_orphans(self) -> None:
         self._blobs.remove_partial()

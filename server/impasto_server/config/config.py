@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from impasto_server.config.bundles import BundleOptions
 from impasto_server.config.engines import EngineOptions
+from impasto_server.config.exposure import check_exposure
+from impasto_server.config.identity import IdentityOptions
 from impasto_server.config.jobs import JobOptions
 from impasto_server.config.life import LifeOptions
 from impasto_server.config.limits import LimitOptions
 from impasto_server.config.listening import ListeningOptions
+from impasto_server.config.privacy import PrivacyOptions
+from impasto_server.config.values import Address
 
 PROGRAM = "impasto-server"
 ENV_PREFIX = "IMPASTO_"
 
 
-class Config(LifeOptions, JobOptions, LimitOptions, EngineOptions, ListeningOptions, BaseSettings):  # the last first
+class Config(  # the last first
+    LifeOptions,
+    PrivacyOptions,
+    JobOptions,
+    LimitOptions,
+    EngineOptions,
+    BundleOptions,
+    IdentityOptions,
+    ListeningOptions,
+    BaseSettings,
+):
     """Serve neural style transfer over gRPC: a photo in, the photo painted in an artist's hand out.
 
     Every option can also be set in the environment, under the name that its help shows, and in a TOML file given
     with --config, under the option's name with underscores: `working_size = 1024`. An option wins over the
     environment, the environment over the file, the file over the default.
+
+    `impasto-server config [options]` prints what all options come to, and `impasto-server token` makes a token for a
+    caller.
     """
 
     model_config = SettingsConfigDict(
@@ -34,6 +56,15 @@ class Config(LifeOptions, JobOptions, LimitOptions, EngineOptions, ListeningOpti
         cli_show_env_vars=True,
         cli_shortcuts={"bundles": "bundle"},
     )
+
+    @property
+    def bundle_cache_folder(self) -> Path:
+        return self.bundle_cache or self.state_folder / "bundles"
+
+    @model_validator(mode="after")
+    def _is_not_exposed(self) -> Self:
+        check_exposure(Address.parse(self.listen), self)
+        return self
 
     @classmethod
     @override

@@ -1,22 +1,15 @@
-"""What is painted with, and on what."""
+"""What painting is done on."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from impasto.bundle import STARTER
-from impasto_server.config.values import Paths
-
 
 class EngineOptions(BaseModel, frozen=True):
-    """What is painted with, and on what."""
+    """What painting is done on."""
 
-    bundles: Paths = Field(
-        (), description="a bundle's directory; repeat it, or separate several by commas; the starter bundle if none"
-    )
     provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
         "auto", description="where to compute; auto is the fastest of those that this machine has, in the order shown"
     )
@@ -31,7 +24,3 @@ class EngineOptions(BaseModel, frozen=True):
     cache_bytes: int = Field(
         0, ge=0, description="memory for results, which are then not painted again for the same request; 0 keeps none"
     )
-
-    @property
-    def bundle_paths(self) -> tuple[Path, ...]:
-        return self.bundles or (STARTER,)

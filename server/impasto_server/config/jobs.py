@@ -62,6 +62,12 @@ class JobOptions(BaseModel, frozen=True):
     job_queue_limit: int = Field(
         QUEUE_LIMIT, ge=1, description="jobs that may wait; more are refused with RESOURCE_EXHAUSTED"
     )
+    caller_max_jobs: int = Field(
+        20,
+        ge=0,
+        description="jobs of one caller that may wait or run; more are refused with RESOURCE_EXHAUSTED; 0 is any "
+        "number, as it is for callers that are not told apart, who own their jobs together",
+    )
     job_keep_seconds: float = Field(
         KEEP_SECONDS,
         gt=0,
@@ -83,11 +89,11 @@ class JobOptions(BaseModel, frozen=True):
 
     @property
     def database_url(self) -> str:
-        return self.database or f"sqlite:///{self._state_folder / 'jobs.sqlite'}"
+        return self.database or f"sqlite:///{self.state_folder / 'jobs.sqlite'}"
 
     @property
     def blobs_url(self) -> str:
-        return self.blobs or str(self._state_folder / "blobs")
+        return self.blobs or str(self.state_folder / "blobs")
 
     @property
     def local_workers(self) -> Sequence[str | None]:
@@ -97,7 +103,7 @@ class JobOptions(BaseModel, frozen=True):
         return [None] * (self.workers if self.workers >= 0 else int(self.database is None and _torch_is_installed()))
 
     @property
-    def _state_folder(self) -> Path:
+    def state_folder(self) -> Path:
         home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return (self.state_dir or Path(home) / "impasto").expanduser().absolute()
 

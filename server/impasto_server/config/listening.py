@@ -18,5 +18,7 @@ class ListeningOptions(BaseModel, frozen=True):
         "127.0.0.1:8501", description="host:port of /metrics, /livez and /readyz over HTTP; port 0 is any free one"
     )
     ports_file: Path | None = Field(
-        None, description='a file to write the two ports to once they are open, as JSON: {"grpc": 8500, "http": 8501}'
+        None,
+        description='a file to write the ports to once they are open, as JSON: {"grpc": 8500, "http": 8501}; and '
+        '"admin", if it is on',
     )

@@ -6,7 +6,7 @@ import argparse
 import inspect
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,15 @@ def load(arguments: Sequence[str]) -> Config:
         ConfigError: see there.
         SystemExit: after --help, or for an option that does not exist.
     """
+    return load_with_origins(arguments)[0]
+
+
+def load_with_origins(arguments: Sequence[str]) -> tuple[Config, Mapping[str, str]]:
+    """Read the configuration as `load` does, and return for each option where its value comes from, too."""
     try:
         sources = _sources(arguments)
-        return Config(_build_sources=(tuple(sources.values()), {}))
+        config = Config(_build_sources=(tuple(sources.values()), {}))
+        return config, {key: _origin(key, sources) for key in Config.model_fields}
     except ValidationError as error:
         raise ConfigError("; ".join(_explained(problem, sources) for problem in error.errors())) from error
     except SettingsError as error:
@@ -75,9 +81,15 @@ def _config_file(arguments: Sequence[str]) -> Path | None:
     return file
 
 
+def _origin(key: str, sources: dict[str, PydanticBaseSettingsSource]) -> str:
+    return next((name for name, source in sources.items() if key in source()), "the default")
+
+
 def _explained(problem: Any, sources: dict[str, PydanticBaseSettingsSource]) -> str:
+    if not problem["loc"]:  # not one option is at fault, but how several go together
+        return str(problem["msg"]).removeprefix("Value error, ")
     key = ".".join(str(part) for part in problem["loc"])
-    origin = next((name for name, source in sources.items() if problem["loc"][0] in source()), "the default")
+    origin = _origin(problem["loc"][0], sources)
     if problem["type"] == "extra_forbidden":
         return f"{key}: there is no such option (from {origin}); there are {', '.join(Config.model_fields)}"
     allowed = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -22,6 +24,14 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone can reach it. A name other than localhost may mean anything."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @classmethod
     def parse(cls, text: str) -> Address:
@@ -44,6 +54,13 @@ def _split(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+def _split_places(value: object) -> object:
+    parts = _split(value)
+    if isinstance(parts, list | tuple):
+        return [os.fspath(part) if isinstance(part, Path) else part for part in parts]
+    return parts
+
+
 def _checked_memory(text: str) -> str:
     try:
         byte_count(text)
@@ -61,4 +78,4 @@ def _checked_devices(devices: tuple[str, ...]) -> tuple[str, ...]:
 AddressText = Annotated[str, AfterValidator(_checked_address)]
 MemoryText = Annotated[str, AfterValidator(_checked_memory)]
 Devices = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_devices)]
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+Places = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_places)]

@@ -92,7 +92,7 @@ class CachingPainter:
 
 def _key(order: TrainedOrder, brush: Brush, precision: str) -> bytes:
     """Return a digest of everything that makes a painting what it is."""
-    options = (order.working_size, order.output_size, order.format, order.quality)
+    options = (order.working_size, order.output_size, order.format, order.quality, order.metadata)
     parts = (order.photo, brush.transformer.encode(), brush.code.tobytes(), precision.encode(), repr(options).encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 

@@ -1,12 +1,17 @@
-"""The engines of a server: one a transformer, opened and tried before anyone is served."""
+"""The engines of a server: one a transformer, opened and tried before anyone is painted for with it.
+
+An engine is there as long as anyone holds its Equipment: the shelf, for the bundles that are served, and whatever is
+in the works. When the last of them lets go, it is closed: its sessions need nothing more than to be dropped.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
+from weakref import WeakValueDictionary, finalize
 
 import numpy as np
 
@@ -19,6 +24,7 @@ from impasto_server.bundles.library import Brush
 from impasto_server.fast.pace import BatchSizes, Pace, largest_batch_that_gains
 
 OpenEngine = Callable[[Bundle], Engine]
+Check = Callable[[Bundle, Engine], None]
 
 THREAD_NAME = "impasto-engine"
 _PROPORTIONS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))  # of photos
@@ -53,7 +59,8 @@ class Engines:
         self._pace = pace
         self._most = most
         self._usual_side = usual_side
-        self._equipment: dict[str, Equipment] = {}
+        self._equipment: WeakValueDictionary[str, Equipment] = WeakValueDictionary()
+        self._turn = asyncio.Lock()
 
     @property
     def equipment(self) -> Mapping[str, Equipment]:
@@ -70,19 +77,25 @@ class Engines:
         fixed = self._equipment[brush.transformer].engine.fixed_shapes
         return bucket_size(size, brush.size_multiple) if fixed else size
 
-    async def warm_up(self, bundles: Iterable[Bundle]) -> None:
-        """Open every bundle's engine, paint with it, and measure whether it gains by batches.
+    async def open(self, bundle: Bundle, check: Check = lambda *_: None) -> Equipment:
+        """Return a bundle's engine: the one that its transformer has, or a new one.
+
+        A new one paints, which tells its pace and whether it gains by batches. All that is done on a thread of its
+        own, while others are served by other engines; one at a time, as it takes from them what it needs.
+
+        Args:
+            bundle: whose.
+            check: called on that thread with the bundle and its engine, which nobody else gets if it raises.
 
         Raises:
-            EngineError: one cannot be opened, or fails.
+            EngineError: it cannot be opened, or fails.
         """
-        pool = ThreadPoolExecutor(1, THREAD_NAME)
-        try:
-            for bundle in bundles:
-                if bundle.transformer not in self._equipment:
-                    await asyncio.get_running_loop().run_in_executor(pool, self._equip, bundle)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        async with self._turn:
+            pool = ThreadPoolExecutor(1, THREAD_NAME)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(pool, self._opened, bundle, check)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def run(
         self, transformer: str, pictures: Sequence[Pixels], codes: Sequence[Codes], cancellation: Cancellation
@@ -98,15 +111,23 @@ class Engines:
         self._pace.note(transformer, height * width, (perf_counter() - begun) / len(pictures))
         return painted
 
-    def _equip(self, bundle: Bundle) -> None:
+    def _opened(self, bundle: Bundle, check: Check) -> Equipment:
+        equipment = self._equipment.get(bundle.transformer) or self._equip(bundle)
+        check(bundle, equipment.engine)
+        self._equipment[bundle.transformer] = equipment
+        return equipment
+
+    def _equip(self, bundle: Bundle) -> Equipment:
         engine = self._open(bundle)
-        self._equipment[bundle.transformer] = Equipment(engine, self._try(engine, bundle))
+        equipment = Equipment(engine, self._try(engine, bundle))
+        finalize(equipment, self._pace.forget, bundle.transformer).atexit = False
         if engine.fixed_shapes and self._usual_side:
             code = next(iter(bundle.codes.values()))
             for across, down in _PROPORTIONS:
                 usual = fit(across, down, self._usual_side)
                 width, height = bucket_size(usual, bundle.size_multiple)
                 engine.run(np.zeros((1, 3, height, width), np.float32), code[None])
+        return equipment
 
     def _try(self, engine: Engine, bundle: Bundle) -> BatchSizes:
         """Paint squares of grey, noting the pace, and return which batches are worth it."""

@@ -34,6 +34,7 @@ class Errand:
         scheduler: what paints.
         limits: of the photo.
         default_working_size: px, the long side that larger photos are painted at.
+        mark: the XMP packet of what is painted; empty for none.
         on_read: called when it waits for an engine, needs none, or has failed before.
         then: told the painting, or what went wrong, on another thread.
     """
@@ -48,6 +49,7 @@ class Errand:
         scheduler: Scheduler,
         limits: Limits,
         default_working_size: int,
+        mark: bytes,
         on_read: Callable[[], None],
         then: Callable[[Painting | Exception], None],
     ) -> None:
@@ -58,6 +60,7 @@ class Errand:
         self._scheduler = scheduler
         self._limits = limits
         self._default_working_size = default_working_size
+        self._mark = mark
         self._on_read = on_read
         self._then = then
         self._called_off = False
@@ -81,6 +84,7 @@ class Errand:
                 self._brush,
                 self._limits,
                 self._default_working_size,
+                self._mark,
                 self._suitable,
             )
             self._seconds["decode"] = perf_counter() - self._begun
@@ -99,7 +103,7 @@ class Errand:
 
     def _queue(self, photo: Photo) -> None:
         brush, caller = self._brush, self._caller
-        piece = Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due)
+        piece = Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due, brush.keeps)
         go_on = self._here if piece.size <= _SMALL else self._next
         self._withdraw = self._scheduler.put(piece, lambda outcome: go_on(lambda: self._take(photo, outcome)))
         if self._called_off:  # meanwhile

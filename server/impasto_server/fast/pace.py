@@ -14,13 +14,13 @@ _TRIES = 5  # of which the fastest counts: others may keep the machine busy mean
 
 
 class Pace:
-    """The seconds a picture that a transformer has lately taken, by the picture's size.
+    """The seconds a picture that a transformer has lately taken, by the picture's size. Any thread may ask and tell.
 
     Sizes are told apart by powers of two of their pixels; one not met yet is guessed from the nearest, in proportion.
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[str, int], float] = {}
+        self._seconds: dict[str, dict[int, float]] = {}  # by the transformer, and then by the class of the size
 
     def note(self, transformer: str, pixels: int, seconds: float) -> None:
         """Learn from a run.
@@ -30,15 +30,20 @@ class Pace:
             pixels: of one picture.
             seconds: the run took, for each of its pictures.
         """
-        key = transformer, _class(pixels)
-        at_class = seconds * 2 ** _class(pixels) / pixels
-        known = self._seconds.get(key, at_class)
-        self._seconds[key] = known + _NEWS * (at_class - known)
+        size = _class(pixels)
+        at_class = seconds * 2**size / pixels
+        known = self._seconds.setdefault(transformer, {})
+        before = known.get(size, at_class)
+        known[size] = before + _NEWS * (at_class - before)
+
+    def forget(self, transformer: str) -> None:
+        """Forget what a transformer takes, whose engine is closed."""
+        self._seconds.pop(transformer, None)
 
     def seconds(self, transformer: str, pixels: int) -> float:
         """Return how long a picture will probably take."""
         wanted = _class(pixels)
-        known = {size: took for (whose, size), took in self._seconds.items() if whose == transformer}
+        known = dict(self._seconds.get(transformer, {}))  # in one step, for others may be telling
         if not known:
             return _UNKNOWN
         nearest = min(known, key=lambda size: abs(size - wanted))

@@ -49,6 +49,7 @@ class Painter:
         codec: what decodes, scales and encodes.
         default_working_size: px, the long side that larger photos are painted at.
         max_pixels: that a photo or a result may have.
+        mark: the XMP packet of what is painted; empty for none.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Painter:
         *,
         default_working_size: int,
         max_pixels: int,
+        mark: bytes,
     ) -> None:
         self._scheduler = scheduler
         self._admission = admission
@@ -67,6 +69,7 @@ class Painter:
         self._codec = codec
         self._default_working_size = default_working_size
         self._limits = Limits(max_pixels)
+        self._mark = mark
 
     async def paint(self, order: TrainedOrder, brush: Brush, caller: Caller, *, patient: bool = False) -> Painting:
         """Paint one photo, as `Paints` says."""
@@ -80,6 +83,7 @@ class Painter:
                 scheduler=self._scheduler,
                 limits=self._limits,
                 default_working_size=self._default_working_size,
+                mark=self._mark,
                 on_read=self._forecast.comes(),
                 then=outcome.tell,
             )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from impasto.images import Limits, PictureFile, Pixels, Planes, Size, encode, encode_planes
+from impasto.metadata import Metadata, carried
 from impasto_server.bundles.library import Brush
 from impasto_server.order import Order
 from impasto_server.sizes import output_size, working_size
@@ -21,15 +23,17 @@ class Photo:
         pixels: [H, W, 3]; with margins, where an engine is to paint it.
         working_size: its size, without margins.
         result: the size of the result.
+        metadata: of the result.
     """
 
     pixels: Pixels = field(repr=False)
     working_size: Size
     result: Size
+    metadata: Metadata = field(repr=False)
 
 
 def read(
-    order: Order, brush: Brush, limits: Limits, default_working_size: int, suitable: Callable[[Size], Size]
+    order: Order, brush: Brush, limits: Limits, default_working_size: int, mark: bytes, suitable: Callable[[Size], Size]
 ) -> Photo:
     """Read a photo, and scale it to its working size.
 
@@ -40,6 +44,7 @@ def read(
         brush: what it will be painted with.
         limits: of the photo.
         default_working_size: px, the long side that larger photos are painted at.
+        mark: the XMP packet of what is painted.
         suitable: from the size that would be painted at to what suits the engine.
 
     Raises:
@@ -47,22 +52,28 @@ def read(
     """
     file = PictureFile(order.photo, limits=limits)
     result = output_size(file.size, order.output_size, order.format, limits.max_pixels)
+    exif = carried(file.exif, order.metadata, *result)
     if not brush.paints:
-        return Photo(file.decode(), file.size, result)
+        return Photo(file.decode(), file.size, result, Metadata(exif))
     painted_at = suitable(working_size(file.size, order.working_size, default_working_size))
-    return Photo(_with_margins(file.decode(painted_at), brush.size_multiple), painted_at, result)
+    pixels = _with_margins(file.decode(painted_at), brush.size_multiple)
+    return Photo(pixels, painted_at, result, Metadata(exif, mark))
 
 
 def write_painted(planes: Planes, photo: Photo, order: Order) -> bytes:
     """Return what was painted of a photo, [1, 3, H, W] with margins, as a file."""
     width, height = photo.working_size
     painted = planes[:, :, :height, :width]
-    return encode_planes(painted, size=photo.result, format=order.format, quality=order.quality)
+    return encode_planes(painted, **_as_asked_for(photo, order))
 
 
 def write_unpainted(photo: Photo, order: Order) -> bytes:
     """Return a photo that is wanted as it is, as a file."""
-    return encode(photo.pixels, size=photo.result, format=order.format, quality=order.quality)
+    return encode(photo.pixels, **_as_asked_for(photo, order))
+
+
+def _as_asked_for(photo: Photo, order: Order) -> dict[str, Any]:
+    return {"size": photo.result, "format": order.format, "quality": order.quality, "metadata": photo.metadata}
 
 
 def _with_margins(pixels: Pixels, multiple: int) -> Pixels:

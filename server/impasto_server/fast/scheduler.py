@@ -14,6 +14,7 @@ from time import perf_counter
 
 from impasto.codes import Codes
 from impasto.engine import Cancellation
+from impasto.errors import EngineError
 from impasto.images import Pixels, Planes, Size
 from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
@@ -21,7 +22,12 @@ from impasto_server.errors import ShuttingDown, TooLate
 from impasto_server.fast.engines import THREAD_NAME, Engines
 from impasto_server.fast.fair_queue import FairQueue
 from impasto_server.fast.pace import Pace
+from impasto_server.life.watchdog import Overdue
 
+STUCK_TIMES = 20
+"""So many times as long as it should a run takes at least that is stuck."""
+
+_SHOWN = 12  # hex digits of a digest, in the log
 _DOUBT = 0.1  # the share by which a picture may take longer than it is expected to
 
 
@@ -35,6 +41,7 @@ class Piece:
         code: [D].
         client: whose it is.
         due: when it must be done, as `perf_counter` tells it; None for whenever.
+        keeps: what must last until it is painted, as `Brush.keeps`.
     """
 
     pixels: Pixels = field(repr=False)
@@ -42,6 +49,7 @@ class Piece:
     code: Codes = field(repr=False)
     client: str
     due: float | None = None
+    keeps: object = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -107,6 +115,32 @@ class _Batch:
         self._wanted = len(self.tickets)
         for ticket in self.tickets:
             ticket.batch = self
+
+    @property
+    def expected(self) -> float:
+        """How many s it should take."""
+        return self.ends - self.begun
+
+    def lasts(self, now: float) -> float:
+        """Return how many s it has taken."""
+        return now - self.begun
+
+    def overdue(self, now: float) -> Overdue:
+        """Return what to say of it."""
+        piece = self.tickets[0].piece
+        height, width, _ = piece.pixels.shape
+        facts = {
+            "transformer": piece.transformer[:_SHOWN],
+            "size": f"{width}x{height}",
+            "pictures": len(self.tickets),
+            "seconds": round(self.lasts(now), 1),
+            "expected": round(self.expected, 3),
+        }
+        return Overdue("an engine", self, facts, self._give_up)
+
+    def _give_up(self) -> None:
+        for ticket in self.tickets:  # no other server should be asked to paint them: they may be what does it
+            ticket.end(EngineError("the engine did not come back"))
 
     def withdraw(self) -> None:
         """Note that nobody waits for one of them any more; when nobody waits for any, stop."""
@@ -183,6 +217,14 @@ class Scheduler:
         """Return how many seconds a piece that this client brought now would probably wait."""
         with self._changed:
             return self._wait(client)
+
+    def overdue(self, seconds: float, times: float) -> Overdue | None:
+        """Return a run that has taken longer than this, and so many times as long as it should, if there is one."""
+        now = perf_counter()
+        with self._changed:
+            batches = [batch for batch in self._running if batch.lasts(now) > max(seconds, times * batch.expected)]
+        oldest = min(batches, key=lambda batch: batch.begun, default=None)
+        return oldest.overdue(now) if oldest else None
 
     def close(self) -> None:
         """Fail what waits; a run that has begun goes on to its end."""

@@ -65,19 +65,20 @@ class JobDesk:
         self._limits = Limits(max_pixels)
         self._feeds = Feeds(self.get)
 
-    async def create(self, order: JobOrder, owner: str, client: str) -> Made:
+    async def create(self, order: JobOrder, owner: str, client: str, quota: int = 0) -> Made:
         """Queue a job; it is durable on return.
 
         Args:
             order: what is asked for.
             owner: whose it will be.
             client: who has a share of the places.
+            quota: how many of the owner's jobs may wait or run; 0 for any number.
 
         Raises:
             NotSupported: jobs are not served.
             Overloaded: no place is free to look at the pictures, or to store them.
             InvalidInput: a picture that cannot be read, or a size that does not suit it.
-            QueueFull, RequestReused, StoreUnavailable: see `Jobs.create`.
+            QueueFull, JobQuotaReached, RequestReused, StoreUnavailable: see `Jobs.create`.
         """
         await self._store.open()
         with self._admission.admit(client):
@@ -93,6 +94,7 @@ class JobDesk:
                 owner=owner,
                 request_id=order.request_id,
                 priority=order.priority,
+                quota=quota,
             )
         return Made(job, looked)
 
@@ -171,6 +173,7 @@ class JobDesk:
             output_size=size,
             format=order.format,
             quality=order.quality,
+            metadata=order.metadata,
         )
 
 

@@ -126,6 +126,7 @@ def worker_command(config: Config, device: str | None = None) -> list[str]:
         "--memory": config.worker_memory,
         "--vgg-weights": config.vgg_weights,
         "--max-pixels": config.max_pixels,
+        "--mark-results": str(config.mark_results).lower(),
         "--stop-seconds": max(1.0, config.drain_seconds),
         "--log-level": config.log_level,
         "--log-format": config.log_format,

@@ -5,6 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+from impasto.logs import note
+from impasto_server.callers import let_in, require
+from impasto_server.errors import Unauthenticated
+from impasto_server.identity.identities import NOBODY
+from impasto_server.identity.recognition import Recognizes
+from impasto_server.identity.roles import needed_role
+
 
 class Gate(Protocol):
     """Lets calls in."""
@@ -21,8 +28,26 @@ class Gate(Protocol):
         """
 
 
-class OpenGate:
-    """Lets everyone in."""
+class IdentityGate:
+    """Lets in who is known and has the role that the method needs, and notes who it is.
 
-    def enter(self, method: str, context: Any) -> AbstractContextManager[None]:  # noqa: ARG002
+    After it `callers.current_identity` knows, and each line that the call leaves in the log has the name.
+    """
+
+    def __init__(self, recognizes: Recognizes) -> None:
+        self._recognizes = recognizes
+
+    def enter(self, method: str, context: Any) -> AbstractContextManager[None]:
+        role = needed_role(method)
+        if role is None:
+            let_in(NOBODY)
+            return nullcontext()
+        try:
+            identity = self._recognizes.identify(context)
+        except Unauthenticated as error:
+            note(why=error.why, peer=context.peer())
+            raise
+        note(caller=identity.name)
+        let_in(identity)
+        require(role)
         return nullcontext()

@@ -15,17 +15,18 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from impasto.errors import InvalidInput
 from impasto.logs import Log, forget_notes, note
-from impasto_server.errors import RequestTooSlow
 from impasto_server.metrics import Metrics
 from impasto_server.rpc.gate import Gate
 from impasto_server.rpc.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
+from impasto_server.rpc.transfers import Transfers
 
-_Read = Callable[[AsyncIterator[Any], Any], Awaitable[Any]]
-"""Makes what a method takes, of the messages and the context of its call."""
+_Read = Callable[[str, AsyncIterator[Any], Any], Awaitable[Any]]
+"""Makes what a method takes, of its name, and the messages and the context of its call."""
 
 _OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 
@@ -42,19 +43,19 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ask for. A caller that went away, or whose deadline passed, is no error.
     """
 
-    def __init__(self, metrics: Metrics, log: Log, gate: Gate, *, receive_seconds: float) -> None:
+    def __init__(self, metrics: Metrics, log: Log, gate: Gate, transfers: Transfers) -> None:
         """Set up.
 
         Args:
             metrics: counts each call.
             log: one line for each call, and the story of unexpected errors.
             gate: what each call passes first.
-            receive_seconds: how long a request may take to arrive; the messages of a stream may take their time.
+            transfers: receives requests, and sends the answers of streams.
         """
         self._metrics = metrics
         self._log = log
         self._gate = gate
-        self._receive_seconds = receive_seconds
+        self._transfers = transfers
         self._wrapped: dict[str, Any] = {}  # by method; made once, since every call of a method gets the same
         self._process = uuid4().hex[:16]
         self._numbers = count()
@@ -80,38 +81,33 @@ class Interceptor(grpc.aio.ServerInterceptor):
             wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, read, behaviour)
         else:
             wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, read, behaviour)
-        return wrap(call, handler.request_deserializer, handler.response_serializer)
+        return wrap(call, _parsing(handler.request_deserializer), handler.response_serializer)
 
     def _unary(self, method: str, read: _Read, behaviour: Any) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._around(method, context):
-                return await behaviour(
-                    await read(requests, context), context
-                )  # which alone decides how long to hold it
+                # which alone decides how long to hold it
+                return await behaviour(await read(method, requests, context), context)
 
         return call
 
     def _stream(self, method: str, read: _Read, behaviour: Any) -> Any:
-        async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        async def call(requests: AsyncIterator[Any], context: Any) -> None:
             async with (
                 self._around(method, context),
-                aclosing(behaviour(await read(requests, context), context)) as responses,
+                aclosing(behaviour(await read(method, requests, context), context)) as responses,
             ):
+                begun = False
                 async for response in responses:
-                    yield response
+                    if not begun:  # or gRPC would send it again with the status, if this answer got stuck
+                        await context.send_initial_metadata(())
+                        begun = True
+                    await self._transfers.send(context, response)
 
         return call
 
-    async def _received(self, _: AsyncIterator[Any], context: Any) -> Any:
-        """Return the one request of a call. Read of the context, as the iterator would hold it until the call ends."""
-        try:
-            async with asyncio.timeout(self._receive_seconds):
-                request = await context.read()
-        except TimeoutError:
-            raise RequestTooSlow(self._receive_seconds) from None
-        if request is grpc.aio.EOF:
-            raise InvalidInput("request", "is missing; send one message")
-        return request
+    async def _received(self, method: str, _: AsyncIterator[Any], context: Any) -> Any:
+        return await self._transfers.receive(method, context)
 
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
@@ -152,7 +148,19 @@ def _behaviour(handler: Any) -> Any:
     return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
 
-async def _as_they_come(requests: AsyncIterator[Any], _: Any) -> AsyncIterator[Any]:
+def _parsing(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return what parses a request, and calls one that does not parse the caller's mistake."""
+
+    def parse(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            raise InvalidInput("request", "is not a message of the type that this method takes; send that") from None
+
+    return parse
+
+
+async def _as_they_come(_: str, requests: AsyncIterator[Any], __: Any) -> AsyncIterator[Any]:
     return requests
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from impasto.codes import check_strength
 from impasto.errors import InvalidInput
 from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format, check_quality
+from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.order import Blend, OutputSize, Part, TrainedOrder
 from impasto_server.sizes import check_sides
@@ -17,6 +18,12 @@ FORMATS: dict[pb.ImageFormat, Format] = {
     pb.IMAGE_FORMAT_JPEG: Format.JPEG,
     pb.IMAGE_FORMAT_PNG: Format.PNG,
     pb.IMAGE_FORMAT_WEBP: Format.WEBP,
+}
+_POLICIES: dict[pb.MetadataPolicy, MetadataPolicy] = {
+    pb.METADATA_POLICY_UNSPECIFIED: DEFAULT_POLICY,
+    pb.METADATA_POLICY_NONE: MetadataPolicy.NONE,
+    pb.METADATA_POLICY_WITHOUT_LOCATION: MetadataPolicy.WITHOUT_LOCATION,
+    pb.METADATA_POLICY_ALL: MetadataPolicy.ALL,
 }
 
 
@@ -47,6 +54,7 @@ def read_shared(request: pb.StylizeRequest, *, max_working_size: int, max_pixels
         "output_size": _output_size(request, max_pixels),
         "format": _format(request),
         "quality": _quality(request),
+        "metadata": _metadata(request),
     }
 
 
@@ -89,6 +97,13 @@ def _format(request: pb.StylizeRequest) -> Format:
         names = ", ".join(pb.ImageFormat.Name(number) for number in pb.ImageFormat.values() if number)
         raise InvalidInput("format", f"{request.format} is no format; give {names}")
     return FORMATS[request.format]
+
+
+def _metadata(request: pb.StylizeRequest) -> MetadataPolicy:
+    if request.metadata not in _POLICIES:
+        names = ", ".join(pb.MetadataPolicy.Name(number) for number in pb.MetadataPolicy.values() if number)
+        raise InvalidInput("metadata", f"{request.metadata} is no policy; give {names}")
+    return _POLICIES[request.metadata]
 
 
 def _quality(request: pb.StylizeRequest) -> int:

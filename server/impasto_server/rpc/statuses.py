@@ -28,6 +28,7 @@ from impasto.errors import (
     InvalidInput,
     JobEnded,
     JobNotFound,
+    JobQuotaReached,
     JobUnfinished,
     OutOfRange,
     QueueFull,
@@ -39,20 +40,31 @@ from impasto.errors import (
 )
 from impasto.jobs import Failure, Job
 from impasto_server.errors import (
+    BundleNotHeld,
+    BundleRefused,
+    BundleUnreachable,
     Busy,
     JobCancelled,
     JobFailed,
+    LastBundle,
+    NoBundleStore,
     NotReady,
     NotSupported,
     Overloaded,
+    PermissionDenied,
+    RateLimited,
     RequestTooSlow,
     ShuttingDown,
+    StreamIdle,
     TooLate,
+    TooManyCalls,
+    Unauthenticated,
 )
 
 DOMAIN = "impasto"
 STYLE_TYPE = "impasto.dev/Style"
 JOB_TYPE = "impasto.dev/Stylization"
+BUNDLE_TYPE = "impasto.dev/ServedBundle"
 RETRY_AFTER = 1  # s
 _SHORTEST_RETRY = 10  # ms
 
@@ -69,6 +81,16 @@ def _bad_request(error: InvalidInput) -> Iterable[Message]:
 
 def _style(error: StyleNotFound) -> Iterable[Message]:
     yield ResourceInfo(resource_type=STYLE_TYPE, resource_name=_cut(error.style, _LONGEST_NAME))
+
+
+def _bundle(error: BundleNotHeld) -> Iterable[Message]:
+    kind = BUNDLE_TYPE if "/versions/" in error.style else STYLE_TYPE
+    yield ResourceInfo(resource_type=kind, resource_name=_cut(error.style, _LONGEST_NAME))
+
+
+def _refused(error: BundleRefused) -> Iterable[Message]:
+    violation = PreconditionFailure.Violation(type="BUNDLE", description=_cut(error.reason, _LONGEST_TEXT))
+    yield PreconditionFailure(violations=[violation])
 
 
 def _job(error: JobNotFound | BlobMissing) -> Iterable[Message]:
@@ -90,7 +112,7 @@ def _retry(_: ImpastoError) -> Iterable[Message]:
     yield RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER))
 
 
-def _retry_later(error: QueueFull) -> Iterable[Message]:
+def _retry_later(error: QueueFull | JobQuotaReached) -> Iterable[Message]:
     yield RetryInfo(retry_delay=Duration(seconds=max(RETRY_AFTER, round(error.retry_after))))
 
 
@@ -112,6 +134,10 @@ def _available(error: StyleNotFound) -> Mapping[str, str]:
 
 def _request_id(error: RequestReused) -> Mapping[str, str]:
     return {"request_id": _cut(error.request_id, _LONGEST_NAME)}
+
+
+def _role(error: PermissionDenied) -> Mapping[str, str]:
+    return {"role": error.role}
 
 
 def _nothing_of_the_store(_: ImpastoError) -> str:
@@ -140,6 +166,11 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     ImageTooLarge: Answer(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_TOO_LARGE", _bad_request),
     OutOfRange: Answer(grpc.StatusCode.OUT_OF_RANGE, "OUT_OF_RANGE", _bad_request),
     StyleNotFound: Answer(grpc.StatusCode.NOT_FOUND, "STYLE_NOT_FOUND", _style, _available),
+    BundleNotHeld: Answer(grpc.StatusCode.NOT_FOUND, "VERSION_NOT_HELD", _bundle, _available),
+    BundleRefused: Answer(grpc.StatusCode.FAILED_PRECONDITION, "BUNDLE_REFUSED", _refused),
+    BundleUnreachable: Answer(grpc.StatusCode.UNAVAILABLE, "BUNDLE_UNREACHABLE", _retry),
+    LastBundle: Answer(grpc.StatusCode.FAILED_PRECONDITION, "LAST_BUNDLE", _nothing),
+    NoBundleStore: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NO_BUNDLE_STORE", _nothing),
     JobNotFound: Answer(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", _job),
     JobEnded: Answer(grpc.StatusCode.FAILED_PRECONDITION, "JOB_ENDED", _state),
     JobUnfinished: Answer(grpc.StatusCode.FAILED_PRECONDITION, "JOB_UNFINISHED", _state),
@@ -148,9 +179,15 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     WeightsNotFound: Answer(grpc.StatusCode.FAILED_PRECONDITION, "WEIGHTS_NOT_FOUND", _weights),
     RequestReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_REUSED", _nothing, _request_id),
     QueueFull: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", _retry_later),
+    JobQuotaReached: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "JOB_QUOTA", _retry_later),
+    Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN", _nothing),
+    PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", _nothing, _role),
     RequestTooSlow: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", _nothing),
+    StreamIdle: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE", _nothing),
     NotSupported: Answer(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", _nothing),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry_soon),
+    RateLimited: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", _retry_soon),
+    TooManyCalls: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", _retry_soon),
     TooLate: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "DEADLINE_UNREACHABLE", _retry_soon),
     NotReady: Answer(grpc.StatusCode.UNAVAILABLE, "NOT_READY", _retry),
     ShuttingDown: Answer(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", _retry),
@@ -243,7 +280,7 @@ def internal(request_id: str) -> Status:
 
 
 def _status(code: grpc.StatusCode, message: str, info: ErrorInfo, details: Iterable[Message]) -> Status:
-    status = Status(code=code.value[0], message=_cut(message, _LONGEST_TEXT))
+    status = Status(code=code.value[0], message=_cut(_one_line(message), _LONGEST_TEXT))
     for detail in (info, *details):
         packed = AnyMessage()
         packed.Pack(detail)
@@ -256,4 +293,11 @@ def _job_name(error: JobNotFound | JobEnded | JobUnfinished | BlobMissing) -> st
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
+    """Return a text in no more bytes than these."""
+    data = text.encode(errors="replace")
+    return data.decode() if len(data) <= longest else f"{data[: longest - 4].decode(errors='ignore')} ..."
+
+
+def _one_line(text: str) -> str:
+    """Return a text with a blank for everything that cannot be printed, such as the line breaks that a caller sent."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -12,12 +12,14 @@ from uuid import uuid4
 from impasto.errors import InvalidInput
 from impasto.logs import Log
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.bundles.library import Library
+from impasto_server.bundles.shelf import Shelf
 from impasto_server.callers import Caller
 from impasto_server.errors import ShuttingDown
 from impasto_server.fast.painter import Paints
 from impasto_server.metrics import Metrics
 from impasto_server.rpc import messages
+from impasto_server.rpc.budget import Budget, Share
+from impasto_server.rpc.idleness import Idleness
 from impasto_server.rpc.requests import read_order
 from impasto_server.rpc.statuses import code_of, internal, status_of
 from impasto_server.rpc.windowed import windowed
@@ -44,30 +46,36 @@ class Streams:
     """Paints streams.
 
     Args:
-        library: the styles.
+        shelf: where the styles are; each photo is painted with those that are there when its turn comes.
         painter: what paints each photo.
         metrics: told of each.
         window: the most photos of one stream in the works.
+        held_bytes: the most that the photos and answers of all streams take, but for one of each stream.
+        idle_seconds: after which a stream ends of which nothing is in the works and no photo comes.
         max_working_size, max_pixels: as for single requests.
         log: where unexpected errors go.
     """
 
     def __init__(
         self,
-        library: Library,
+        shelf: Shelf,
         painter: Paints,
         metrics: Metrics,
         log: Log,
         *,
         window: int,
+        held_bytes: int,
+        idle_seconds: float,
         max_working_size: int,
         max_pixels: int,
     ) -> None:
-        self._library = library
+        self._shelf = shelf
         self._painter = painter
         self._metrics = metrics
         self._log = log
         self._window = window
+        self._budget = Budget(held_bytes)
+        self._idle_seconds = idle_seconds
         self._limits = {"max_working_size": max_working_size, "max_pixels": max_pixels}
         self._closing = asyncio.Event()
 
@@ -79,17 +87,28 @@ class Streams:
         Raises:
             InvalidInput: a message that is not what it should be; what came before has been answered.
             ShuttingDown: the server stops; so has what came before.
+            StreamIdle: no photo has come for long; so has what came before.
         """
-        config = self._read_config(await anext(requests, None))
+        idleness = Idleness(self._idle_seconds)
+        received = self._received(requests, idleness)
+        async with aclosing(received):
+            config = self._read_config(await anext(received, None))
 
-        async def paint(item: pb.StylizeStreamItem) -> pb.StylizeStreamResponse:
-            return await self._answer(item, config, caller)
+            share = self._budget.share()
 
-        items = self._items(requests)
-        answers = windowed(items, paint, window=config.window, ordered=config.ordered)
-        async with aclosing(items), aclosing(answers):
-            async for answer in answers:
-                yield answer
+            async def paint(item: pb.StylizeStreamItem) -> pb.StylizeStreamResponse:
+                answer = await self._answer(item, config, caller)
+                share.change(answer.ByteSize() - item.ByteSize())
+                return answer
+
+            items = _items(received, idleness, share)
+            answers = windowed(items, paint, window=config.window, ordered=config.ordered)
+            with closing(share):
+                async with aclosing(items), aclosing(answers):
+                    async for answer in answers:
+                        yield answer
+                        idleness.answered()
+                        share.change(-answer.ByteSize())
 
     def close(self) -> None:
         """Read no further photos; those that have been read are answered."""
@@ -111,17 +130,16 @@ class Streams:
             defaults=config.defaults,
         )
 
-    async def _items(
-        self, requests: AsyncIterator[pb.StylizeStreamRequest]
-    ) -> AsyncGenerator[pb.StylizeStreamItem, None]:
-        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
+    async def _received(
+        self, requests: AsyncIterator[pb.StylizeStreamRequest], idleness: Idleness
+    ) -> AsyncGenerator[pb.StylizeStreamRequest, None]:
+        """Yield what the caller sends, until the server stops, or nothing comes."""
+        ending: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
         try:
-            while (request := await _next(requests, closing)) is not None:
-                if not request.HasField("item"):
-                    raise InvalidInput("item", "is missing; after the configuration every message carries one")
-                yield request.item
+            while (request := await idleness.wait(_next(requests, ending))) is not None:
+                yield request
         finally:
-            closing.cancel()
+            ending.cancel()
 
     async def _answer(
         self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller
@@ -143,10 +161,23 @@ class Streams:
         if request.WhichOneof("style") == "style_images":
             raise InvalidInput("style", "has style_images, which take a job; a stream paints trained styles")
         order = read_order(request, **self._limits)
-        brush = self._library.brush(order.style, order.strength)
+        brush = self._shelf.library.brush(order.style, order.strength)
         painting = await self._painter.paint(order, brush, caller, patient=True)
         self._metrics.painted(painting, METHOD)
         return messages.painted(painting)
+
+
+async def _items(
+    requests: AsyncIterator[pb.StylizeStreamRequest], idleness: Idleness, share: Share
+) -> AsyncGenerator[pb.StylizeStreamItem, None]:
+    await share.room()
+    async for request in requests:
+        if not request.HasField("item"):
+            raise InvalidInput("item", "is missing; after the configuration every message carries one")
+        idleness.begun()
+        share.change(request.item.ByteSize())
+        yield request.item
+        await share.room()
 
 
 def _completed(request: pb.StylizeRequest, defaults: pb.StylizeRequest) -> pb.StylizeRequest:
@@ -160,7 +191,7 @@ def _completed(request: pb.StylizeRequest, defaults: pb.StylizeRequest) -> pb.St
 
 
 async def _next(
-    requests: AsyncIterator[pb.StylizeStreamRequest], closing: asyncio.Future[Any]
+    requests: AsyncIterator[pb.StylizeStreamRequest], ending: asyncio.Future[Any]
 ) -> pb.StylizeStreamRequest | None:
     """Return the next message, or None at their end.
 
@@ -169,7 +200,7 @@ async def _next(
     """
     reading: asyncio.Future[Any] = asyncio.ensure_future(anext(requests, None))
     try:
-        await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
             raise ShuttingDown("the server is shutting down; send the photos that have no answer again")
         return reading.result()  # type: ignore[no-any-return]

@@ -12,12 +12,13 @@ from typing_extensions import override
 from impasto.logs import note
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
-from impasto_server.bundles.library import Library
-from impasto_server.callers import caller_of, owner_of
+from impasto_server.bundles.shelf import Shelf
+from impasto_server.callers import caller_of, current_job_quota, owner_of, require
 from impasto_server.config import Config
 from impasto_server.fast.painter import Paints
 from impasto_server.fast.painting import Painting
 from impasto_server.health import Health
+from impasto_server.identity.roles import Role
 from impasto_server.jobs.desk import JobDesk, Made
 from impasto_server.metrics import Metrics
 from impasto_server.rpc import job_messages, messages
@@ -39,7 +40,7 @@ class Stylizer(StylizerServicer):
     def __init__(
         self,
         config: Config,
-        library: Library,
+        shelf: Shelf,
         painter: Paints,
         streams: Streams,
         jobs: JobDesk,
@@ -47,7 +48,8 @@ class Stylizer(StylizerServicer):
         metrics: Metrics,
     ) -> None:
         self._limits = {"max_working_size": config.max_working_size, "max_pixels": config.max_pixels}
-        self._library = library
+        self._caller_max_jobs = config.caller_max_jobs
+        self._shelf = shelf
         self._painter = painter
         self._streams = streams
         self._jobs = jobs
@@ -61,9 +63,10 @@ class Stylizer(StylizerServicer):
             del request  # a call that waits need not hold its uploads
             return await self._stylized(made, context)
         order = read_order(request, **self._limits)
-        brush = self._library.brush(order.style, order.strength)
-        note(style=brush.label, strength=round(order.strength, 3), request_bytes=len(order.photo))
         self._health.check_warm()
+        brush = self._shelf.library.brush(order.style, order.strength)
+        note(style=brush.label, bundle=f"{brush.bundle}@{brush.version}", strength=round(order.strength, 3))
+        note(request_bytes=len(order.photo))
         painting = await self._painter.paint(order, brush, caller_of(context))
         self._metrics.painted(painting, "Stylize")
         note(**_noteworthy(painting))
@@ -84,7 +87,7 @@ class Stylizer(StylizerServicer):
 
     @override
     async def ListStyles(self, request: pb.ListStylesRequest, context: Any) -> pb.ListStylesResponse:
-        styles, next_token = page(self._library.styles, request.page_size, request.page_token)
+        styles, next_token = page(self._shelf.library.styles, request.page_size, request.page_token)
         return pb.ListStylesResponse(
             styles=[messages.style(style, thumbnail=request.include_thumbnails, card=False) for style in styles],
             next_page_token=next_token,
@@ -92,7 +95,7 @@ class Stylizer(StylizerServicer):
 
     @override
     async def GetStyle(self, request: pb.GetStyleRequest, context: Any) -> pb.Style:
-        style = self._library.find(_style_id(request.name), field="name")
+        style = self._shelf.library.find(_style_id(request.name), field="name")
         return messages.style(style, thumbnail=True, card=True)
 
     @override
@@ -132,9 +135,11 @@ class Stylizer(StylizerServicer):
         return job_messages.stylized(job, job.result, file, made.decode)
 
     async def _make(self, request: pb.StylizeRequest, context: Any, priority: int = 0) -> Made:
+        require(Role.JOBS)
         order = read_job_order(request, **self._limits, priority=priority)
         note(paintings=len(order.paintings), request_bytes=request.ByteSize())
-        made = await self._jobs.create(order, owner_of(context), caller_of(context).client)
+        quota = current_job_quota(self._caller_max_jobs)
+        made = await self._jobs.create(order, owner_of(context), caller_of(context).client, quota)
         note(job=made.job.id)
         return made
 

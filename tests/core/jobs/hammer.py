@@ -1,11 +1,12 @@
-"""A worker of the tests, in a process of its own: it takes jobs until none is left, and tells which."""
+"""Workers and servers of the tests, in processes of their own."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.core.jobs.deployment import FILE, PROGRESS, RESULT, Deployment
+from impasto.errors import JobQuotaReached
+from tests.core.jobs.deployment import FILE, PROGRESS, RESULT, Deployment, create
 
 THREADS = 2
 
@@ -36,3 +37,16 @@ def work(deployment: Deployment, name: str, expected: int) -> list[Taken]:
 
         with ThreadPoolExecutor(THREADS) as threads:
             return [taken for some in threads.map(one, range(THREADS)) for taken in some]
+
+
+def create_up_to(deployment: Deployment, owner: str, quota: int, tries: int) -> int:
+    """Try so often to queue a job for an owner, and return how many were taken."""
+    made = 0
+    with deployment.opened() as jobs:
+        for _ in range(tries):
+            try:
+                create(jobs, owner=owner, quota=quota)
+                made += 1
+            except JobQuotaReached:
+                pass
+    return made

@@ -63,7 +63,7 @@ def test_a_request_made_again_returns_the_job_that_it_made(jobs: Jobs, deploymen
 def test_a_request_id_is_not_for_other_content(jobs: Jobs, other: Callable[[Jobs], Job]) -> None:
     create(jobs, request_id="one")
 
-    with pytest.raises(RequestReused, match="'one' was used with other content"):
+    with pytest.raises(RequestReused, match="this request id was used with other content"):
         other(jobs)
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import s3fs
-from moto.server import ThreadedMotoServer
 
 from impasto.errors import InvalidInput, MissingDependency, StoreUnavailable
 from impasto.jobs import Jobs, State
 from impasto.jobs.blobs import Blobs
 from tests.core.jobs.deployment import COMMISSION, FILE, PAINTINGS, PHOTO, PROGRESS, RESULT, again, claimed, create
+from tests.s3 import S3
 
-BUCKET = "pictures"
 JOB = "0123456789abcdef0123456789abcdef"
 
 
@@ -25,44 +21,6 @@ def opened(url: str) -> Blobs:
     blobs = Blobs.open(url)
     blobs.mark("the tests")
     return blobs
-
-
-class S3:
-    """An S3 of the tests' own, on loopback."""
-
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.start()
-
-    def start(self) -> None:
-        self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3]:
-    server = S3()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the URL of an empty folder in S3."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_server.port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-    if files.exists(BUCKET):
-        files.rm(BUCKET, recursive=True)
-    files.mkdir(BUCKET)
-    return f"s3://{BUCKET}/some/prefix"
 
 
 @pytest.fixture(params=["folder", "s3", "memory"])
@@ -239,9 +197,7 @@ def test_a_whole_life_on_s3(s3: str, tmp_path: Path) -> None:
     assert b"".join(jobs.read_result(again(jobs, job), 5, 1000)) == FILE[5:]
 
     blobs = Blobs.open(s3)
-    assert sorted(blobs.list(job.id)) == [
-        f"{job.id}/{name}" for name in ("painting-0", "painting-1", "photo", "result-1")
-    ]
+    assert blobs.list(job.id) == [f"{job.id}/result-1"]
     jobs.sweep()
     jobs.delete(job.id, job.owner)
     assert blobs.list(job.id) == []

@@ -84,7 +84,7 @@ def test_a_job_succeeds_with_its_result_and_nothing_else_left(jobs: Jobs, deploy
     done = again(jobs, job)
     assert (done.state, done.result, done.notes) == (State.SUCCEEDED, RESULT, ("done",))
     assert done.ended is not None
-    assert deployment.blobs(job) == GIVEN | {"result-1"}
+    assert deployment.blobs(job) == {"result-1"}
     assert jobs.preview(done) is None
 
 
@@ -97,7 +97,7 @@ def test_a_job_fails_with_its_reason(jobs: Jobs, deployment: Deployment) -> None
 
     failed = again(jobs, job)
     assert (failed.state, failed.failure) == (State.FAILED, Failure("InvalidInput", "is too small", "photo"))
-    assert deployment.blobs(job) == GIVEN
+    assert deployment.blobs(job) == set()
     assert jobs.claim("another") is None
 
 
@@ -166,7 +166,7 @@ def test_a_worker_that_comes_back_too_late_changes_nothing(
     holder.succeed(FILE, RESULT)
     with pytest.raises(LeaseLost):
         write(zombie)
-    assert deployment.blobs(job) == GIVEN | {"result-2"}
+    assert deployment.blobs(job) == {"result-2"}
     assert b"".join(jobs.read_result(again(jobs, job))) == FILE
 
 
@@ -337,4 +337,4 @@ def test_a_job_that_is_given_back_after_it_was_cancelled_ends(jobs: Jobs, deploy
     claim.release()
 
     assert again(jobs, job).state is State.CANCELLED
-    assert deployment.blobs(job) == GIVEN
+    assert deployment.blobs(job) == set()

@@ -139,7 +139,7 @@ def test_a_cancelled_job_whose_worker_died_ends_too(jobs: Jobs, deployment: Depl
     assert jobs.claim("another") is None
 
     assert again(jobs, job).state is State.CANCELLED
-    assert deployment.blobs(job) == GIVEN
+    assert deployment.blobs(job) == set()
 
 
 def test_a_dead_workers_job_is_cancelled_at_once(jobs: Jobs, deployment: Deployment) -> None:

@@ -4,37 +4,84 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from impasto_client.calling import DEFAULT_TIMEOUT
 from impasto_client.channel import DEFAULT_TARGET
 from impasto_client.client import Client
+from impasto_client.errors import InvalidRequest
 
 SERVER_VARIABLE = "IMPASTO_SERVER"
+TOKEN_VARIABLE = "IMPASTO_TOKEN"  # noqa: S105  # and no option: other users of the machine can read those
 
 
-def server_options(*, inherited: bool = False) -> argparse.ArgumentParser:
+def server_options(
+    *, inherited: bool = False, variable: str = SERVER_VARIABLE, target: str = DEFAULT_TARGET
+) -> argparse.ArgumentParser:
     """Return a parent for the parsers of commands.
 
     Args:
+        variable: of the environment, that says which server to call.
+        target: which one is called where it does not.
         inherited: for a command of a command, which must not undo what was given before it.
     """
     options = argparse.ArgumentParser(add_help=False)
-    target = os.environ.get(SERVER_VARIABLE, DEFAULT_TARGET)
     options.add_argument(
         "--server",
-        default=argparse.SUPPRESS if inherited else target,
+        default=argparse.SUPPRESS if inherited else os.environ.get(variable, target),
         metavar="HOST:PORT",
-        help=f"[${SERVER_VARIABLE}, else {DEFAULT_TARGET}]",
+        help=f"[${variable}, else {target}]",
     )
     options.add_argument(
         "--timeout",
         type=float,
         default=argparse.SUPPRESS if inherited else None,
         metavar="S",
-        help=f"seconds, tries included [{DEFAULT_TIMEOUT:g}; a job is waited for without limit]",
+        help=f"seconds, tries included [{DEFAULT_TIMEOUT:g}; longer where bundles are loaded; a job is waited for "
+        "without limit]",
     )
+    _add_access(options, argparse.SUPPRESS if inherited else None)
     return options
 
 
 def connect(options: argparse.Namespace) -> Client:
-    return Client(options.server, timeout=DEFAULT_TIMEOUT if options.timeout is None else options.timeout)
+    """Return a client.
+
+    Raises:
+        InvalidRequest: a file cannot be read, or the options do not go together.
+    """
+    return Client(
+        options.server,
+        timeout=DEFAULT_TIMEOUT if options.timeout is None else options.timeout,
+        token=_token(options.token_file),
+        tls=bool(options.tls),
+        ca=options.ca,
+        certificate=options.cert,
+        key=options.key,
+        insecure=bool(options.insecure),
+    )
+
+
+def _add_access(options: argparse.ArgumentParser, default: str | None) -> None:
+    group = options.add_argument_group("who calls whom")
+    for name, meaning in (
+        ("--token-file", f"a file with the token to send; ${TOKEN_VARIABLE} can hold the token itself"),
+        ("--ca", "PEM, whose servers to trust, instead of those that everyone does; implies --tls"),
+        ("--cert", "PEM, a certificate to show to the server; implies --tls"),
+        ("--key", "PEM, the certificate's private key"),
+    ):
+        group.add_argument(name, type=Path, default=default, metavar="FILE", help=meaning)
+    group.add_argument("--tls", action="store_true", default=default, help="connect by TLS")
+    group.add_argument(
+        "--insecure", action="store_true", default=default, help="send the token also without TLS to another machine"
+    )
+
+
+def _token(file: Path | None) -> str | None:
+    """Return the token to send: of the file, else of the environment; None where there is neither."""
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("token_file", f"{file} cannot be read: {getattr(error, 'strerror', 'no text')}") from None

@@ -12,6 +12,7 @@ from impasto_client.commands import by_job, files
 from impasto_client.commands.connecting import connect
 from impasto_client.errors import InvalidRequest
 from impasto_client.formats import FORMATS
+from impasto_client.policies import POLICIES
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, metavar="PX", help="of the result [from --width, else the photo's]")
     parser.add_argument("--format", choices=tuple(FORMATS), help="of the result [from the suffix of --out]")
     parser.add_argument("--quality", type=int, metavar="N", help="1 to 100, of a JPEG or WebP result [the server's]")
+    parser.add_argument(
+        "--metadata",
+        choices=tuple(POLICIES),
+        help="of the photo's own, in the result: all, all but the place, or none [without_location]",
+    )
     by_job.add(parser.add_argument_group("with --style-image"))
     parser.set_defaults(run=run, complain=parser.error)
 
@@ -71,6 +77,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "height": options.height,
         "format": files.format_of(options.out, options.format) if options.out else options.format,
         "quality": options.quality,
+        "metadata": options.metadata,
         "optimization": by_job.optimization(options),
     }
 
