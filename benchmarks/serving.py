@@ -32,6 +32,7 @@ from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Cancellation, Provider, open_engine
 from impasto.images import Limits
 from impasto.machine import machine, table
+from impasto.metadata import MARK
 from impasto_server.bundles.library import Library
 from impasto_server.fast import pictures
 from impasto_server.local import LocalServer, local_server
@@ -88,7 +89,7 @@ def ceiling(photos: str, style: str, provider: str, seconds: str) -> None:
         if len(times) == len(orders):  # the first round sets up more than it paints
             begun_cpu, begun = time.process_time(), time.perf_counter()
         started = time.perf_counter()
-        photo = pictures.read(order, brush, Limits(), _DEFAULT_WORKING_SIZE, lambda size: size)
+        photo = pictures.read(order, brush, Limits(), _DEFAULT_WORKING_SIZE, MARK, lambda size: size)
         painted = engine.run(images.planes_of([photo.pixels]), brush.code[None], Cancellation())
         pictures.write_painted(painted, photo, order)
         times.append(time.perf_counter() - started)

@@ -15,7 +15,7 @@ from impasto import __version__
 from impasto.bundle import Bundle
 from impasto.engine import Engine
 from impasto.jobs import State
-from impasto_server.fast.painting import Painting
+from impasto_server.painting import Painting
 
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _PIXELS = tuple(4**k for k in range(6, 13))  # 64 px a side to 4096

@@ -11,7 +11,7 @@ from impasto.engine import FakeEngine
 from impasto.images import Format
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.fast.cache import Results
-from impasto_server.fast.painting import Painting
+from impasto_server.painting import Painting
 from tests.server.support import photo, serving
 from tests.support import fake_bundle
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto_server.fast.painting import Painting
 from impasto_server.fast.scheduler import Piece, Run
+from impasto_server.painting import Painting
 from tests.server.support import refusal, serving
 from tests.support import fake_bundle
 

@@ -12,8 +12,8 @@ from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
 from impasto_server.fast.codec import Codec
 from impasto_server.fast.painter import Paints
-from impasto_server.fast.painting import Painting
 from impasto_server.order import TrainedOrder
+from impasto_server.painting import Painting
 
 _OVERHEAD = 1000  # bytes that an entry takes beside its file
 

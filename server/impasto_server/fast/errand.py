@@ -15,10 +15,10 @@ from impasto_server.callers import Caller
 from impasto_server.errors import ShuttingDown
 from impasto_server.fast import pictures
 from impasto_server.fast.codec import Codec
-from impasto_server.fast.painting import Painting
 from impasto_server.fast.pictures import Photo
 from impasto_server.fast.scheduler import Piece, Run, Scheduler
 from impasto_server.order import TrainedOrder
+from impasto_server.painting import Painting
 
 _SMALL = 128**2  # px, of a picture that the engine's own thread writes: to hand it on would take as long
 

@@ -7,8 +7,8 @@ from threading import Lock
 
 from impasto_server.callers import Caller
 from impasto_server.errors import Overloaded
-from impasto_server.fast.painting import Painting
 from impasto_server.fast.scheduler import Scheduler, refuse_late
+from impasto_server.painting import Painting
 
 _NEWS = 0.1  # the weight of the latest photo in the means
 

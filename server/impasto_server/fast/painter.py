@@ -14,9 +14,9 @@ from impasto_server.fast.admission import Admission
 from impasto_server.fast.codec import Codec
 from impasto_server.fast.errand import Errand
 from impasto_server.fast.forecast import Forecast
-from impasto_server.fast.painting import Painting
 from impasto_server.fast.scheduler import Scheduler
 from impasto_server.order import TrainedOrder
+from impasto_server.painting import Painting
 
 
 class Paints(Protocol):

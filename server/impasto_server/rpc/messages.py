@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from impasto.images import Size
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.bundles.library import Style
-from impasto_server.fast.painting import Painting
+from impasto_server.painting import Painting
 from impasto_server.rpc.requests import FORMATS
 
 FORMAT_NUMBERS = {written: number for number, written in FORMATS.items() if number != pb.IMAGE_FORMAT_UNSPECIFIED}

@@ -16,11 +16,11 @@ from impasto_server.bundles.shelf import Shelf
 from impasto_server.callers import caller_of, current_job_quota, owner_of, require
 from impasto_server.config import Config
 from impasto_server.fast.painter import Paints
-from impasto_server.fast.painting import Painting
 from impasto_server.health import Health
 from impasto_server.identity.roles import Role
 from impasto_server.jobs.desk import JobDesk, Made
 from impasto_server.metrics import Metrics
+from impasto_server.painting import Painting
 from impasto_server.rpc import job_messages, messages
 from impasto_server.rpc.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
 from impasto_server.rpc.paging import page
