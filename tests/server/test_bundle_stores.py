@@ -76,6 +76,40 @@ async def test_a_store_in_s3_goes_away_and_comes_back(s3: str, s3_server: S3, tm
     assert "impasto_bundle_store_reachable 1.0" in once_back
 
 
+async def test_a_server_that_starts_while_its_store_is_away_serves_what_was_last_served(tmp_path: Path) -> None:
+    store, away, cache = tmp_path / "store", tmp_path / "away", tmp_path / "cache"
+    for version in ("1", "2"):
+        put(fake_bundle(tmp_path / version, version=version, light=1 / int(version)).path, f"{store}/test/{version}")
+    async with hot(store, cache=cache) as before:
+        assert await before.light() == 0.5
+    store.rename(away)
+
+    async with hot(store, cache=cache) as served:
+        assert await served.light() == 0.5
+        assert await served.light("test@1/ink") == 1.0
+
+        shutil.move(away, store)
+        shutil.rmtree(store / "test" / "2")
+        await served.refresh()
+
+        assert await served.light() == 1.0
+        assert await served.bundles() == {"test/versions/1": "CURRENT"}
+        assert [line["bundle"] for line in served.logged("bundle loaded")] == ["test@1", "test@2"]
+
+
+async def test_a_spoilt_note_of_what_was_served_is_no_obstacle(tmp_path: Path) -> None:
+    store, cache = tmp_path / "store", tmp_path / "cache"
+    put(fake_bundle(tmp_path / "1").path, f"{store}/test/1")
+    async with hot(store, cache=cache):
+        (note,) = cache.glob(".served-*.json")
+    note.write_text('[{"source": 1}, "nonsense"]')
+    store.rename(tmp_path / "away")
+    (tmp_path / "away").rename(store)
+
+    async with hot(store, cache=cache) as served:
+        assert await served.light() == 1.0
+
+
 async def test_a_folder_that_is_unmounted_and_mounted_again_changes_nothing(tmp_path: Path) -> None:
     store, away = tmp_path / "store", tmp_path / "away"
     fake_bundle(store / "test")

@@ -17,7 +17,7 @@ DEFAULT_TIMEOUT = 30.0  # s, tries included
 _SHORTEST_PAUSE = 0.05  # s, whatever the server asks for: a busy one is not helped by a caller that hammers at it
 _FIRST_BACKOFF = 0.1  # s; doubled with each try that meets nobody
 _LONGEST_BACKOFF = 2.0  # s
-_BREAKS = 3  # answers that may break in the middle before a call is given up
+_BREAKS = 3  # connections that may break under a call before it is given up
 
 OnLost = Callable[[ImpastoClientError], None]
 """Is told of each try that met no server, or lost it, before the next."""
@@ -106,8 +106,8 @@ class Patience:
         return backoff
 
     def _breaks(self, error: ImpastoClientError) -> bool:
-        """Tell whether the answer broke in the middle, and not too often: gRPC does not try such a call again."""
-        if isinstance(error, ServerUnavailable) and error.status is not grpc.StatusCode.UNAVAILABLE:
+        """Tell whether the connection broke, and not too often: once an answer has begun, gRPC tries nothing again."""
+        if isinstance(error, ServerUnavailable) and error.broken:
             self._breaks_left -= 1
             return self._breaks_left >= 0
         return False

@@ -163,9 +163,11 @@ class ServerUnavailable(ImpastoClientError, ConnectionError):
 
     Attributes:
         retry_after: seconds that a server which starts or stops asks to wait before the next try; None from any other.
+        broken: whether there was a connection, and it broke.
     """
 
     retry_after: float | None = None
+    broken: bool = False
 
 
 class Unimplemented(ImpastoClientError, NotImplementedError):

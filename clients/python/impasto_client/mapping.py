@@ -41,9 +41,16 @@ _JOB_TYPE = "impasto.dev/Stylization"
 _BUNDLE_TYPE = "impasto.dev/ServedBundle"
 _SIZE_REFUSED = "message larger than max"  # how gRPC itself words it, in a status without details
 _SIZES = re.compile(r"\(\d+ vs\. (?P<limit>\d+)\)")  # goes on so: of the message, and the most that it may have
-# So, too, a connection that something between us and the server broke; and, under asyncio, a call that had ended before
-# more could be sent, whose own status is lost.
-_BROKEN = ("RST_STREAM", "Stream removed", "Internal error from Core")
+# So, too, a connection that broke; and, under asyncio, a call that had ended before more could be sent, whose own
+# status is lost.
+_BROKEN = (
+    "Socket closed",
+    "Connection reset by peer",
+    "Broken pipe",
+    "Stream removed",
+    "RST_STREAM",
+    "Internal error from Core",
+)
 _PASSING = ("NOT_READY", "SHUTTING_DOWN")  # of a server which soon is, or beside which there may be another
 
 _CODES = {code.value[0]: code for code in StatusCode}
@@ -166,9 +173,14 @@ def _denied(failure: Failure) -> ImpastoClientError:
 
 def _unavailable(failure: Failure) -> ImpastoClientError:
     error = ServerUnavailable(f"{failure.target} is unavailable: {failure.text}", failure.status)
+    error.broken = _is_broken(failure)
     if failure.reason in _PASSING:
         error.retry_after = _wait(failure)
     return error
+
+
+def _is_broken(failure: Failure) -> bool:
+    return any(text in failure.text for text in _BROKEN) and not failure.details.details
 
 
 def _unimplemented(failure: Failure) -> ImpastoClientError:
@@ -176,7 +188,7 @@ def _unimplemented(failure: Failure) -> ImpastoClientError:
 
 
 def _fault(failure: Failure) -> ImpastoClientError:
-    if any(text in failure.text for text in _BROKEN) and not failure.details.details:
+    if _is_broken(failure):
         return _unavailable(failure)
     if failure.reason == "JOB_FAILED":
         return _job_failed(failure)

@@ -97,12 +97,13 @@ class Loader:
             self._shelf.put(*(held for held in new if held not in pinnable))
             self._let_go(self._shelf.put(*pinnable, current=False))
 
-    async def load(self, source: str, *, by_hand: bool = False) -> Held:
+    async def load(self, source: str, *, by_hand: bool = False, called: str | None = None) -> Held:
         """Load a bundle, and return it; if it is held already that changes nothing but, by hand, which is current.
 
         Args:
             source: a folder, or a URL that fsspec knows.
             by_hand: make it current whatever its version; else it becomes so if it is newer than the current one.
+            called: where it came from, if that is not what it is fetched by.
 
         Raises:
             InvalidInput: the source is no place, or no bundle is there.
@@ -118,7 +119,7 @@ class Loader:
             if held is not None and not by_hand:
                 return held
             if held is None:
-                held = await self._equipped_or_refused(bundle, without_credentials(source)[0])
+                held = await self._equipped_or_refused(bundle, called or without_credentials(source)[0])
             return self._serve(held, current=by_hand or self._is_newest(bundle), seconds=perf_counter() - begun)
 
     async def refuse(self, source: str, refused: BundleRefused) -> Refusal:

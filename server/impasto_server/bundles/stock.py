@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from impasto.logs import Log
 from impasto_server.bundles.fetching import Cache
+from impasto_server.bundles.ledger import Ledger
 from impasto_server.bundles.library import Library
 from impasto_server.bundles.loading import Loader, OpenChecked, begin_with
 from impasto_server.bundles.probing import Probe
@@ -74,12 +75,14 @@ class Stock:
         self.loader.close()
 
     def _watcher(self, url: str, metrics: Metrics) -> Watching:
+        store = BundleStore(url)
         return Watcher(
-            BundleStore(url),
+            store,
             self.loader,
             self.shelf,
             newest=self._config.bundle_versions,
             seconds=self._config.bundle_poll_seconds,
+            ledger=Ledger(self._config.bundle_cache_folder, store.name),
             reachable=metrics.bundle_store,
             log=self._log,
         )

@@ -84,6 +84,11 @@ class BundleStore:
         found = [self._offer(path[: -len(MANIFEST) - 1], files) for path in files if _is_manifest(path)]
         return sorted(found, key=lambda offer: (offer.written, offer.source))
 
+    def was_offered(self, name: str) -> Offer:
+        """Return what stands for a bundle that was in it, by its source without credentials, until it is seen again."""
+        folder = name.removeprefix(self.name.rstrip("/"))
+        return Offer(source=f"{self._url}{folder}", fingerprint="", written=0.0)
+
     def _offer(self, folder: str, files: Mapping[str, Mapping[str, Any]]) -> Offer:
         inside = [(path, details) for path, details in files.items() if path.startswith(f"{folder}/")]
         lines = [f"{path} {details.get('size')} {details.get('ETag')} {modified(details)}" for path, details in inside]

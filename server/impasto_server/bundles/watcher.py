@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from impasto.errors import InvalidInput
+from impasto.errors import ImpastoError, InvalidInput
 from impasto.logs import Log
+from impasto_server.bundles.ledger import Entry, Ledger
 from impasto_server.bundles.loading import Loader
 from impasto_server.bundles.shelf import Held, Refusal, Shelf
 from impasto_server.bundles.store import BundleStore, Offer, label
@@ -84,6 +85,7 @@ class Watcher:
         shelf: where that is.
         newest: how many versions of each bundle to load, the newest ones.
         seconds: between two looks.
+        ledger: where what is served is noted, to begin with that where the store is away.
         reachable: told after each look whether the store could be reached.
         log: where it says that the store has gone, or come back.
     """
@@ -96,6 +98,7 @@ class Watcher:
         *,
         newest: int,
         seconds: float,
+        ledger: Ledger,
         reachable: Callable[[bool], None],
         log: Log,
     ) -> None:
@@ -104,6 +107,7 @@ class Watcher:
         self._shelf = shelf
         self._newest = newest
         self._seconds = seconds
+        self._ledger = ledger
         self._reachable = reachable
         self._log = log
         self._known: dict[str, _Known] = {}
@@ -114,6 +118,8 @@ class Watcher:
     async def begin(self) -> None:
         """Look once, and then again and again, until stopped."""
         await self._look_unless_away()
+        if self._failures:
+            await self._take_up_what_was_served()
         self._task = asyncio.create_task(self._watch())
 
     async def look(self) -> Sequence[Held | Refusal]:
@@ -127,6 +133,7 @@ class Watcher:
                 self._away(error)
                 raise
             self._back()
+            await self._note_what_is_served()
             return outcomes
 
     async def stop(self) -> None:
@@ -237,6 +244,21 @@ class Watcher:
     async def _refused(self, known: _Known, error: BundleRefused) -> Refusal:
         known.settled = known.refused = True
         return await self._loader.refuse(known.offer.source, error)
+
+    async def _note_what_is_served(self) -> None:
+        sources = {known.offer.name for known in self._known.values()}
+        served = [Entry(held.source, held.bundle.path.name) for held in self._shelf.held if held.source in sources]
+        await self._loader.on_thread(self._ledger.write, served[::-1])  # a bundle's current version is held first
+
+    async def _take_up_what_was_served(self) -> None:
+        for source, copy in await self._loader.on_thread(self._ledger.read):
+            try:
+                await self._loader.load(str(copy), called=source)
+            except ImpastoError as error:
+                self._log.warning("bundle not taken up", source=source, reason=str(error))
+            else:
+                offer = self._store.was_offered(source)
+                self._known[offer.source] = _Known(offer, settled=True)
 
     def _away(self, error: BundleUnreachable) -> None:
         if not self._failures:
