@@ -258,7 +258,7 @@ async def test_the_connections_of_one_caller_share_its_places(tmp_path: Path) ->
         second = Served(served.server, channel, served.log)
         calls = [one.stub.Stylize(PAINT, metadata=bearer(WEB)) for one in (served, second, served)]
         await engine.until_entered()
-        await until(lambda: served.server._admission.in_flight == 3)
+        await until(lambda: served.server._way.admission.in_flight == 3)
         refused = await refusal(second.stub.Stylize(PAINT, metadata=bearer(WEB)))
         assert reason(refused) == "impasto/OVERLOADED"
         calls.append(served.stub.Stylize(PAINT, metadata=bearer(BATCH)))

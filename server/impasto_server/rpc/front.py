@@ -1,0 +1,133 @@
+"""The two gRPC servers: one for those who call, one for administrators, on ports of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import grpc
+from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from impasto.logs import Log
+from impasto.v1.admin_pb2_grpc import add_AdminServicer_to_server
+from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
+from impasto_server.bundles.stock import Stock
+from impasto_server.config import Address, Config
+from impasto_server.fast.painter import Paints
+from impasto_server.health import Health
+from impasto_server.identity.roles import Role
+from impasto_server.jobs.desk import JobDesk
+from impasto_server.metrics import Metrics
+from impasto_server.rpc.admin import SERVICE as ADMIN
+from impasto_server.rpc.admin import Admin
+from impasto_server.rpc.allowances import allowances_of
+from impasto_server.rpc.entrance import Entrance
+from impasto_server.rpc.interceptor import Interceptor
+from impasto_server.rpc.operations import SERVICE as OPERATIONS
+from impasto_server.rpc.operations import Operations
+from impasto_server.rpc.streams import Streams
+from impasto_server.rpc.stylizer import SERVICE as STYLIZER
+from impasto_server.rpc.stylizer import Stylizer
+from impasto_server.rpc.transfers import Transfers
+from impasto_server.rpc.transport import transport_options
+
+SERVICES = (STYLIZER, OPERATIONS)
+"""What is served to those who call, beside health and reflection."""
+
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class Front:
+    """Answers calls. To be made inside a running event loop.
+
+    Args:
+        config: as read at start.
+        stock: the bundles.
+        painter: what paints photos in their styles.
+        jobs: what takes jobs.
+        health: what the server says of itself.
+        metrics: of calls.
+        log: a line for each call.
+
+    Attributes:
+        address: where it listens, once it does: with the port that was chosen.
+        admin_address: where it listens for administrators; None if nowhere.
+
+    Raises:
+        CallersUnreadable, CertificateUnusable: a file cannot be used.
+    """
+
+    def __init__(
+        self, config: Config, stock: Stock, painter: Paints, jobs: JobDesk, health: Health, metrics: Metrics, log: Log
+    ) -> None:
+        self.address = Address.parse(config.listen)
+        self.admin_address = config.admin_address
+        self._config = config
+        self._metrics = metrics
+        self._log = log
+        self._entrance = Entrance(config, log)
+        self._transfers = Transfers(
+            receive_seconds=config.receive_seconds,
+            send_seconds=config.stream_idle_seconds,
+            at_once=config.max_uploads,
+        )
+        self._streams = Streams(
+            stock.shelf,
+            painter,
+            metrics,
+            log,
+            window=config.stream_window,
+            held_bytes=config.stream_bytes,
+            idle_seconds=config.stream_idle_seconds,
+            max_working_size=config.max_working_size,
+            max_pixels=config.max_pixels,
+        )
+        stylizer = Stylizer(config, stock.shelf, painter, self._streams, jobs, health, metrics)
+        self._callers = self._server(everyone=(Role.STYLIZE, Role.JOBS))
+        add_StylizerServicer_to_server(stylizer, self._callers)  # type: ignore[no-untyped-call]
+        add_OperationsServicer_to_server(Operations(jobs), self._callers)
+        _complete(self._callers, health, SERVICES)
+        self._administrators = self._server(everyone=(Role.ADMIN,))
+        add_AdminServicer_to_server(Admin(stock), self._administrators)  # type: ignore[no-untyped-call]
+        _complete(self._administrators, health, (ADMIN,))
+
+    async def listen(self) -> None:
+        """Open the ports.
+
+        Raises:
+            CannotListen: an address cannot be had.
+        """
+        self.address = self._entrance.open(self._callers, self.address)
+        await self._callers.start()
+        if self.admin_address:
+            self.admin_address = self._entrance.open(self._administrators, self.admin_address)
+            await self._administrators.start()
+        self._entrance.start()
+
+    def close_streams(self) -> None:
+        """Read no further photos of streams; those that have been read are answered."""
+        self._streams.close()
+
+    async def stop(self, seconds: float) -> None:
+        """Accept nothing new, and let what is in flight finish within so many seconds."""
+        await asyncio.gather(self._callers.stop(seconds), self._administrators.stop(seconds))
+        await self._entrance.stop()
+
+    def _server(self, everyone: Collection[Role]) -> grpc.aio.Server:
+        """Return a server without services, which lets everyone do this where there is no callers file."""
+        allowances = allowances_of(self._config, behind=self._entrance.gate(everyone))
+        return grpc.aio.server(
+            interceptors=[Interceptor(self._metrics, self._log, allowances, self._transfers)],
+            options=transport_options(self._config),
+            maximum_concurrent_rpcs=self._config.max_calls,
+            compression=grpc.Compression.NoCompression,
+        )
+
+
+def _complete(server: grpc.aio.Server, health: Health, services: Collection[str]) -> None:
+    """Add health and reflection."""
+    add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection([*services, _HEALTH, reflection.SERVICE_NAME], server)
