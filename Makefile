@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+TESTERS ?= 3# processes that test: many tests wait, for a server or a deadline, so one more than there are cores
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/impasto/v1/*.proto)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
@@ -16,7 +17,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python scripts/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(if $(STYLE),--style "$(STYLE)")
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(REPORT),--report $(REPORT))

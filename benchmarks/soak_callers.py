@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
@@ -17,13 +18,16 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from benchmarks.soak_photos import STYLES, Judge, Sample, hostile, small_photo
 from benchmarks.soak_tally import Tally
-from impasto_client import AsyncClient, JobEnded, JobState, JobUnknown, Painting
+from impasto_client import AsyncClient, Job, JobEnded, JobState, JobUnknown, Painting, ServerUnavailable
 from tests.client.proxies import FaultProxy
 
 _TIMEOUT = 120.0  # s, of calls that are to be answered
 _JOB_TIMEOUT = 300.0  # s
+_STORE_SECONDS = 60  # that the job store may be away
 _IDLE = 100  # connections of a slow-loris
 _PHOTOS_OF_A_STREAM = 20
+
+_Answer = TypeVar("_Answer")
 
 REFUSED = ("ServerBusy",)
 LATE = ("DeadlineExceeded", "ServerBusy")
@@ -111,18 +115,10 @@ async def lists(scene: Scene) -> None:
 
 async def jobs(scene: Scene) -> None:
     """Jobs, made, watched, read, cancelled, deleted; none may be lost."""
-    photo, painting = small_photo(), Painting(small_photo(64, 64))
     async with AsyncClient(scene.target(), timeout=_TIMEOUT) as client:
         while not scene.over.is_set():
             with scene.tally.call("job"):
-                options = {"steps": scene.chance.randint(3, 12)}
-                job = await client.create_job(photo, painting, working_size=64, optimization=options)
-                scene.jobs["created"] += 1
-                try:
-                    await _follow(scene, client, job.name)
-                except JobUnknown:
-                    scene.jobs["lost"] += 1
-                    raise
+                await _one_job(scene, client)
             await scene.rest(2)
 
 
@@ -211,33 +207,62 @@ CALLERS: tuple[Caller, ...] = (
 )
 
 
+async def _one_job(scene: Scene, client: AsyncClient) -> None:
+    photo, painting, request_id = small_photo(), Painting(small_photo(64, 64)), uuid4().hex
+    options = {"steps": scene.chance.randint(3, 12)}
+
+    def create() -> Awaitable[Job]:
+        return client.create_job(photo, painting, working_size=64, optimization=options, request_id=request_id)
+
+    job = await _patiently(scene, create)
+    scene.jobs["created"] += 1
+    try:
+        await _follow(scene, client, job.name)
+    except JobUnknown:
+        scene.jobs["lost"] += 1
+        raise
+
+
 async def _follow(scene: Scene, client: AsyncClient, name: str) -> None:
     """See a job to one of its ends."""
     path = scene.chance.choice(_JOB_PATHS)
     if path == "cancel":
         await scene.rest(scene.chance.uniform(0, 3))
         with suppress(JobEnded):
-            await client.cancel(name)
+            await _patiently(scene, lambda: client.cancel(name))
     elif path == "delete":
-        await _delete(client, name)
+        await _delete(scene, client, name)
         scene.jobs["deleted before the end"] += 1
         return
     async for update in client.watch(name, preview_interval=0.5, timeout=_JOB_TIMEOUT):
         last = update.job
     scene.jobs[last.state.value] += 1
     if last.state is JobState.SUCCEEDED:
-        result = await client.result(name, timeout=_JOB_TIMEOUT)
+        result = await _patiently(scene, lambda: client.result(name, timeout=_JOB_TIMEOUT))
         if (result.width, result.height) != (96, 64):
             scene.tally.fail(f"{name} came out as {result.width} x {result.height}")
     elif last.state is JobState.FAILED or path != "cancel":
         scene.tally.fail(f"{name} is {last}")
-    await _delete(client, name)
+    await _delete(scene, client, name)
 
 
-async def _delete(client: AsyncClient, name: str) -> None:
+async def _patiently(scene: Scene, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Call again while the job store is away, as the server asks for, which is no failure while that is restarted."""
+    for _ in range(_STORE_SECONDS):
+        try:
+            return await call()
+        except ServerUnavailable as error:
+            if "job store" not in str(error):
+                raise
+            scene.jobs["calls told that the store is away"] += 1
+            await asyncio.sleep(1)
+    return await call()
+
+
+async def _delete(scene: Scene, client: AsyncClient, name: str) -> None:
     """Delete a job; that it is gone already is what a second try finds when the answer to the first was lost."""
     with suppress(JobUnknown):
-        await client.delete(name)
+        await _patiently(scene, lambda: client.delete(name))
 
 
 @asynccontextmanager

@@ -18,6 +18,10 @@ SIDES = (64, 2048)  # px
 STYLES = ("great-wave", "starry-night", "the-scream")
 _COUNT = 40
 _LARGEST_COMPARED = 640  # px, long side; what is compared is kept in memory
+# In bfloat16 a picture that is painted in a batch differs from itself painted alone by 1/255, and a few values by more:
+# 9 of 271,000 by 2/255 or 3/255 at the most, in fifteen of these photos. Which batch it is in is chance.
+_MAY_BE_APART = 1e-4
+_MOST_APART = 4
 _FORMATS = (Format.JPEG, Format.PNG, Format.WEBP)
 
 
@@ -93,8 +97,10 @@ class Judge:
         if before is pixels:
             return
         self._tally.compared += 1
-        if (apart := int(np.abs(before.astype(int) - pixels).max())) > 1:
-            self._tally.fail(f"photo {sample.name} in {style} is {apart}/255 from what was painted before")
+        apart = np.abs(before.astype(int) - pixels)
+        if apart.max() > _MOST_APART or (apart > 1).mean() > _MAY_BE_APART:
+            what = f"{apart.max()}/255 at most, in {(apart > 1).sum()} values by more than 1/255"
+            self._tally.fail(f"photo {sample.name} in {style} differs from what was painted before, by {what}")
 
 
 def _scene(width: int, height: int, rng: np.random.Generator) -> Pixels:

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+
+from tests.support import free_ports
 
 USER = "impasto"
 PASSWORD = "s3cret/w@rd"  # has to be escaped in a URL
@@ -31,7 +32,7 @@ class Postgres:
         # Not pytest's folder: only its owner may enter that, and as root the server is another user.
         self._folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-"))
         self._data = self._folder / "data"
-        self._port = _free_port()
+        (self._port,) = free_ports(1)
         self._user = _unprivileged_user()
         self._server: subprocess.Popen[bytes] | None = None
         if self._user:
@@ -48,11 +49,10 @@ class Postgres:
         settings = ("-c", "fsync=off", "-c", "max_connections=200")
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
-                [
-                    self._programs / "postgres",
+                self._command(
+                    "postgres",
                     *("-D", self._data, "-k", self._folder, "-h", "127.0.0.1", "-p", str(self._port), *settings),
-                ],
-                user=self._user,
+                ),
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -92,9 +92,18 @@ class Postgres:
         return f"{self.url('postgres')}?options=-csearch_path%3D{name}"
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [self._programs / program, *arguments], user=self._user, cwd=self._folder, check=True, capture_output=True
-        )
+        subprocess.run(self._command(program, *arguments), cwd=self._folder, check=True, capture_output=True)
+
+    def _command(self, program: str, *arguments: str | Path) -> list[str]:
+        """Return what runs a program as the server's user.
+
+        Not Popen's `user`, which makes Python fork: a child of a process whose threads use gRPC may hang before it is
+        another program.
+        """
+        command = [str(self._programs / program), *map(str, arguments)]
+        if self._user is None:
+            return command
+        return ["setpriv", f"--reuid={self._user}", f"--regid={_group(self._user)}", "--clear-groups", *command]
 
 
 def find_programs() -> Path | None:
@@ -105,16 +114,13 @@ def find_programs() -> Path | None:
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
+def _group(user: str) -> int:
+    return pwd.getpwnam(user).pw_gid
+
+
 def _unprivileged_user() -> str | None:
     """Return whom to be instead of root; None where this is not root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in _UNPRIVILEGED if name in known)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

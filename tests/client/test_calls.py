@@ -81,7 +81,7 @@ def test_a_server_that_stays_unavailable_is_given_up(stylize: Stylize) -> None:
     with serving(unavailable) as server, pytest.raises(ServerUnavailable, match="restarting"):
         stylize(server.target, timeout=LONG)
 
-    assert len(server.calls) == 4
+    assert len(server.calls) == 5
 
 
 @both

@@ -79,14 +79,14 @@ def test_an_ability_that_the_server_lacks() -> None:
 
 
 def test_any_other_status_is_the_root_error() -> None:
-    def deny(call: Call) -> None:
-        call.fail(StatusCode.PERMISSION_DENIED, "not you")
+    def abort(call: Call) -> None:
+        call.fail(StatusCode.ABORTED, "not now")
 
-    with serving(deny) as server, pytest.raises(ImpastoClientError, match="PERMISSION_DENIED: not you") as raised:
+    with serving(abort) as server, pytest.raises(ImpastoClientError, match="ABORTED: not now") as raised:
         stylize_sync(server.target)
 
     assert type(raised.value) is ImpastoClientError
-    assert raised.value.status is StatusCode.PERMISSION_DENIED
+    assert raised.value.status is StatusCode.ABORTED
 
 
 def test_details_that_do_not_belong_to_the_status_are_ignored() -> None:

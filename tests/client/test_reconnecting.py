@@ -242,7 +242,12 @@ def test_two_requests_are_two_jobs_unless_they_share_an_id(connect: Any) -> None
 
 @both_clients
 @pytest.mark.parametrize(
-    ("code", "text"), [(StatusCode.UNKNOWN, "Stream removed"), (StatusCode.INTERNAL, "Received RST_STREAM")]
+    ("code", "text"),
+    [
+        (StatusCode.UNKNOWN, "Stream removed"),
+        (StatusCode.INTERNAL, "Received RST_STREAM"),
+        (StatusCode.CANCELLED, "CANCELLED"),  # of a server that stops
+    ],
 )
 def test_a_call_whose_answer_breaks_in_the_middle_is_made_again(connect: Any, code: StatusCode, text: str) -> None:
     def broken_twice(call: Call) -> Any:
@@ -291,4 +296,4 @@ def test_a_job_store_that_is_away_is_told_of_at_once(connect: Any) -> None:
         pytest.raises(ServerUnavailable, match="the job store is away"),
     ):
         client.create_job(b"photo", PAINTING)
-    assert len(server.calls) == 4  # gRPC's own tries
+    assert len(server.calls) == 5  # gRPC's own tries

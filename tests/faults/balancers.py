@@ -16,7 +16,8 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tests.faults.replicas import PATIENCE, Replica, free_ports, until
+from tests.faults.replicas import PATIENCE, Replica, until
+from tests.support import free_ports
 
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _LISTENS = 8600  # the ports in those files

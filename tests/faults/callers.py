@@ -99,4 +99,4 @@ def painting(target: str) -> Iterator[Calls]:
     finally:
         calls.ended.set()
         thread.join()
-    assert calls.errors == []
+    assert not calls.errors, calls.errors

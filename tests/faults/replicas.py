@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,11 +10,15 @@ from pathlib import Path
 
 from benchmarks.processes import open_files
 from impasto_server.local import LocalServer, local_server
+from tests.support import free_ports
 
 PATIENCE = 60.0  # s, far more than anything here takes
-_PORTS = range(20_000, 32_000)
-# The plain CPU's engine with one thread: small photos are painted in milliseconds, and memory is accounted for.
-LIGHT = ("--provider", "cpu", "--engine-threads", "1", "--max-batch", "1", "--working-size", "128")
+# The plain CPU's engine with one thread: small photos are painted in milliseconds, memory is accounted for, and a life
+# begins within a second.
+LIGHT = (
+    *("--provider", "cpu", "--engine-threads", "1", "--max-batch", "1", "--working-size", "128"),
+    *("--bundle-probe", "off"),
+)
 
 
 class Replica:
@@ -112,25 +114,3 @@ def until(holds: Callable[[], bool], what: str) -> None:
 def until_released(server: Replica, files: int) -> None:
     """Wait until a server holds no more files and sockets than this."""
     until(lambda: open_files(server.pid) <= files, f"at most {files} open files, not {open_files(server.pid)}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has, each another one."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(_bound()) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
-
-
-def _bound() -> socket.socket:
-    """Return a socket on a port of those that the system gives to nobody who connects.
-
-    A caller that tries again and again to reach a dead server could get that server's own port, and meet itself.
-    """
-    while True:
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", random.choice(_PORTS)))
-        except OSError:
-            probe.close()
-        else:
-            return probe

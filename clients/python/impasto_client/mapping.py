@@ -51,6 +51,7 @@ _BROKEN = (
     "RST_STREAM",
     "Internal error from Core",
 )
+_ENDED_BY_SERVER = "CANCELLED"  # is all that a call is told which reaches a server at the moment that it stops
 _PASSING = ("NOT_READY", "SHUTTING_DOWN")  # of a server which soon is, or beside which there may be another
 
 _CODES = {code.value[0]: code for code in StatusCode}
@@ -180,7 +181,9 @@ def _unavailable(failure: Failure) -> ImpastoClientError:
 
 
 def _is_broken(failure: Failure) -> bool:
-    return any(text in failure.text for text in _BROKEN) and not failure.details.details
+    if failure.details.details:
+        return False
+    return failure.text == _ENDED_BY_SERVER or any(text in failure.text for text in _BROKEN)
 
 
 def _unimplemented(failure: Failure) -> ImpastoClientError:
@@ -205,7 +208,9 @@ def _precondition(failure: Failure) -> ImpastoClientError:
 
 
 def _cancelled(failure: Failure) -> ImpastoClientError:
-    return JobCancelled(failure.text, failure.status) if failure.reason == "JOB_CANCELLED" else _unexpected(failure)
+    if failure.reason == "JOB_CANCELLED":
+        return JobCancelled(failure.text, failure.status)
+    return _unavailable(failure) if _is_broken(failure) else _unexpected(failure)
 
 
 def _job_failed(failure: Failure) -> ImpastoClientError:

@@ -7,6 +7,7 @@ waits for its turn before it asks, and meanwhile its upload stays with its calle
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
@@ -24,7 +25,7 @@ class Transfers:
     """Receives requests, and sends the answers of streams. For one event loop.
 
     Args:
-        receive_seconds: how long a request may take to arrive, its turn included.
+        receive_seconds: how long a request may wait for its turn, and how long it may then take to arrive.
         send_seconds: how long an answer of a stream may lie unread.
         at_once: requests with pictures that may be on their way in at once; of others, as many again, so that neither
             kind keeps the other waiting.
@@ -45,19 +46,21 @@ class Transfers:
             InvalidInput: the call ended without one.
         """
         turns = self._uploads if method in _UPLOADS else self._others
-        its_turn = False
-        try:
-            async with asyncio.timeout(self._receive_seconds), turns.turn(caller_of(context).client):
-                its_turn = True
-                request = await context.read()
-        except TimeoutError:
-            if its_turn:
+        async with AsyncExitStack() as turn:
+            try:
+                async with asyncio.timeout(self._receive_seconds):
+                    await turn.enter_async_context(turns.turn(caller_of(context).client))
+            except TimeoutError:
+                raise Overloaded(
+                    f"{turns.in_flight} requests were being received at once, and did not end within "
+                    f"{self._receive_seconds:g} s",
+                    _TRY_AGAIN_AFTER,
+                ) from None
+            try:
+                async with asyncio.timeout(self._receive_seconds):
+                    request = await context.read()
+            except TimeoutError:
                 raise RequestTooSlow(self._receive_seconds) from None
-            raise Overloaded(
-                f"{turns.in_flight} requests were being received at once, and did not end within "
-                f"{self._receive_seconds:g} s",
-                _TRY_AGAIN_AFTER,
-            ) from None
         if request is grpc.aio.EOF:
             raise InvalidInput("request", "is missing; send one message")
         return request
