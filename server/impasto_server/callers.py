@@ -52,6 +52,15 @@ def caller_of(context: Any) -> Caller:
     return Caller(identity.name if identity.known else context.peer(), None if left is None else perf_counter() + left)
 
 
+def origin_of(context: Any) -> str:
+    """Return where a call comes from: a caller, or the machine of its connection where nothing tells callers apart.
+
+    Connections cost nothing, so what one machine holds by many of them is held by one.
+    """
+    identity = current_identity()
+    return identity.name if identity.known else str(context.peer()).rpartition(":")[0]
+
+
 def current_job_quota(usual: int) -> int:
     """Return how many jobs the caller may have that have not ended; 0 for any number.
 

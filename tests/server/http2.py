@@ -34,10 +34,11 @@ class RawConnection:
     Args:
         port: of a gRPC server on 127.0.0.1.
         answers_pings: whether it does.
+        source: the address that it comes from.
     """
 
-    def __init__(self, port: int, *, answers_pings: bool = True) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
+    def __init__(self, port: int, *, answers_pings: bool = True, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
         self._answers_pings = answers_pings
         self._received = b""
         self._initial = _WINDOW

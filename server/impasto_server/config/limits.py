@@ -39,7 +39,8 @@ class LimitOptions(BaseModel, frozen=True):
         32,
         ge=1,
         description="requests with photos that may be arriving at once, of at most max_message_bytes each; others wait "
-        "for their turn for up to receive_seconds. One client alone may have three quarters of them",
+        "for their turn for up to receive_seconds. One caller, or one machine where callers are not told apart, may "
+        "have three quarters of them",
     )
     stream_window: int = Field(
         8, ge=1, description="photos of one stream in the works, answers that its caller has not read included"

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from impasto.errors import InvalidInput
-from impasto_server.callers import caller_of
+from impasto_server.callers import origin_of
 from impasto_server.errors import Overloaded, RequestTooSlow, StreamIdle
 from impasto_server.fast.admission import Admission
 
@@ -49,7 +49,7 @@ class Transfers:
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(self._receive_seconds):
-                    await turn.enter_async_context(turns.turn(caller_of(context).client))
+                    await turn.enter_async_context(turns.turn(origin_of(context)))
             except TimeoutError:
                 raise Overloaded(
                     f"{turns.in_flight} requests were being received at once, and did not end within "
