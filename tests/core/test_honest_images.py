@@ -14,21 +14,8 @@ from PIL import Image, ImageCms
 
 from benchmarks.hostile_parts import png
 from impasto import images
+from tests.core.jpegs import after_start, saved, segment
 from tests.support import gradient
-
-
-def saved(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def segment(marker: int, contents: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(contents) + 2) + contents
-
-
-def after_start(file: bytes, *segments: bytes) -> bytes:
-    return file[:2] + b"".join(segments) + file[2:]
 
 
 def as_pillow_decodes_it(file: bytes) -> images.Pixels:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from impasto.containers.header import MAX_PROFILE
 from impasto.containers.jpeg import MAX_LARGE_SCANS, MAX_SEGMENTS
 from impasto.errors import ImageTooLarge, UnreadableImage
 from tests.core import profiles
+from tests.core.jpegs import after_start, saved, segment
 from tests.support import gradient
 
 SIZE = (640, 480)
@@ -29,20 +28,6 @@ FLOOD = 4 * 1024**2  # bytes, which is enough to break a rule
 SECONDS = 60  # of a processor, for all of them; an honest corpus of their number and size takes about three
 MEMORY = 400_000  # kB, for any of them: the three times that a file of 31 MB may be held, and what decoding takes
 ENTROPY = b"\xff\xda"
-
-
-def saved(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def segment(marker: int, contents: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(contents) + 2) + contents
-
-
-def after_start(file: bytes, *segments: bytes) -> bytes:
-    return file[:2] + b"".join(segments) + file[2:]
 
 
 def test_no_hostile_picture_takes_a_process_beyond_its_seconds_and_memory(tmp_path: Path) -> None:
