@@ -13,6 +13,8 @@ from tests.s3 import BUCKET, S3
 
 DATA_VARIABLE = "IMPASTO_TEST_DATA"
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONNX Runtime themselves
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:

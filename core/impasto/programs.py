@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import import_module
 
 from impasto.errors import MissingDependency
+
+_FIRST = 1  # the id of a container's first process
+_ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # as a shell has it
 
 
 def run(module: str, *, extra: str) -> int:
@@ -17,6 +22,10 @@ def run(module: str, *, extra: str) -> int:
         module: where `main` is.
         extra: the extra of the distribution that the module needs.
     """
+    if os.getpid() == _FIRST:
+        # Linux has no default action for this one, so what arrives while the program is imported would be lost, and the
+        # container be killed when its time to stop is over. The program's own handlers take the place of this.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(_ENDED_BY_SIGTERM))
     try:
         program = import_module(module)
     except ModuleNotFoundError as error:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 CUDA = "CUDAExecutionProvider"
 _OPENVINO_LIBRARY = "impasto-openvino"
+# Without it, official builds from 1.29 on keep an id of the machine in the home directory, and tell their makers what
+# they run.
+_QUIET = "ORT_DISABLE_TELEMETRY"
 _ERRORS_ONLY = 3  # ONNX Runtime's severity scale
 
 _log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ def runtime() -> Any:
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; run: "
             "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'impasto[cpu]' or 'impasto[cuda]'"
         )
+    os.environ.setdefault(_QUIET, "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
