@@ -115,6 +115,7 @@ def test_when_the_worker_that_paints_is_killed_the_other_ends_the_job_with_the_s
     assert_little_was_repeated(job, victim, heir, CHECKPOINT_SECONDS)
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # test_jobs_across_machines has PostgreSQL
 def test_when_a_worker_that_optimises_is_killed_the_other_goes_on_from_its_checkpoint_to_the_same_picture(
     place: Place,
 ) -> None:

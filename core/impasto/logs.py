@@ -11,12 +11,13 @@ import threading
 from typing import Any, TextIO
 
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, merge_contextvars
 from structlog.typing import Processor
 
 Log = structlog.typing.FilteringBoundLogger
 
 note = bind_contextvars
+noted = get_contextvars
 forget_notes = clear_contextvars
 
 

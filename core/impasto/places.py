@@ -16,6 +16,7 @@ from impasto.errors import InvalidInput, MissingDependency
 _EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
 _MODIFIED = ("mtime", "LastModified", "last_modified", "updated", "created")  # in the words of fsspec's backends
 _S3 = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 2}}}
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:.+")
 _S3_TRIES = 2  # s3fs's own, around those: a store that is away is noticed in seconds, not in minutes
 
 
@@ -46,6 +47,8 @@ def resolve(url: str, *, field: str) -> tuple[fsspec.AbstractFileSystem, str]:
         raise InvalidInput(field, f"{name!r} needs a package that is not installed: {error}") from error
     except ValueError:
         raise InvalidInput(field, f"fsspec does not know {name!r}; give a folder or s3://bucket/prefix") from None
+    if protocol in _EXTRAS and not _BUCKET.fullmatch(root.split("/")[0].rpartition("@")[2]):
+        raise InvalidInput(field, f"{name!r} names no bucket; give s3://bucket/prefix")
     files.retries = _S3_TRIES
     return files, root
 

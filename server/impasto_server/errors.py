@@ -4,6 +4,7 @@ ImpastoError
 ├── CannotListen    an address that cannot be had; ends the start-up
 ├── CallersUnreadable   a callers file that cannot be used; ends the start-up
 ├── CertificateUnusable a certificate or key that cannot be used; ends the start-up
+├── FolderUnusable  a folder that is needed and cannot be written to; ends the start-up
 ├── Unauthenticated a caller that is not known
 ├── PermissionDenied    a caller without the role that the method needs
 ├── NotReady        the engines are not warm yet
@@ -54,6 +55,10 @@ class CertificateUnusable(ImpastoError):
 
     def __init__(self, file: Path, problem: str) -> None:
         super().__init__(f"TLS: {file} {problem}")
+
+
+class FolderUnusable(ImpastoError):
+    """A folder that the server needs cannot be written to, and no waiting mends that."""
 
 
 class Unauthenticated(ImpastoError):

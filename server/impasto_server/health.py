@@ -31,12 +31,18 @@ class Health(HealthServicer):
 
     def __init__(self, services: Collection[str]) -> None:
         self.obstacle: str | None = _WARMING_UP
+        self._warm = False
         self.failure: str | None = None
         self._services = {"", *services}
         self._closed = False
         self._changed = asyncio.Event()
 
+    def waiting(self, what: str) -> None:
+        """Say what the start waits for; nothing if it goes on."""
+        self.obstacle = f"{_WARMING_UP}; {what}" if what else _WARMING_UP
+
     def ready(self) -> None:
+        self._warm = True
         self.obstacle = None
         self._announce()
 
@@ -55,8 +61,8 @@ class Health(HealthServicer):
         self._announce()
 
     def check_warm(self) -> None:
-        """Raise NotReady while warming up. A server that shuts down still serves whoever reaches it."""
-        if self.obstacle == _WARMING_UP:
+        """Raise NotReady until it has been ready. A server that shuts down still serves whoever reaches it."""
+        if not self._warm:
             raise NotReady("the server is warming up; try again")
 
     @override

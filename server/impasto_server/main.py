@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, *, open_engine: OpenEngine | No
         status = asyncio.run(serve(config, log, open_engine=open_engine))
     except (ImpastoError, OSError) as error:
         log.critical("cannot start", reason=str(error))
-        return Status.CANNOT_START
+        status = Status.CANNOT_START
     _leave_runs_behind(status)
     return status
 
@@ -101,7 +101,7 @@ def _of_interest(record: logging.LogRecord) -> bool:
 
 
 def _leave_runs_behind(status: Status) -> None:
-    """End at once if a picture or a question that the deadline overtook is in the works: Python would wait for it."""
+    """End at once if a picture or a question that the end overtook is in the works: Python would wait for it."""
     ours = (engines.THREAD_NAME, codec.THREAD_NAME, store.THREAD_NAME, loading.THREAD_NAME)
     if any(thread.name.startswith(ours) for thread in threading.enumerate()):
         sys.stderr.flush()

@@ -16,6 +16,7 @@ class Painting:
         file: a picture file.
         format: its format.
         size: its size.
+        photo_size: the photo's own.
         working_size: what it was painted at.
         bundle: the name of the one whose transformer painted it.
         pixels: how many were painted now; 0 where the photo was wanted as it is, or the result was at hand.
@@ -26,6 +27,7 @@ class Painting:
     file: bytes = field(repr=False)
     format: Format
     size: Size
+    photo_size: Size
     working_size: Size
     bundle: str
     pixels: int

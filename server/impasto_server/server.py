@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from impasto import __version__
 from impasto.errors import StoreUnavailable
 from impasto.jobs import Jobs
 from impasto.logs import Log, make_log
+from impasto.tracing.opening import open_tracing
 from impasto_server.bundles.canary import Canary
 from impasto_server.bundles.library import Library
 from impasto_server.bundles.probing import NoProbe, Probe
-from impasto_server.bundles.stock import Stock, starting_library
-from impasto_server.config import Address, Config
+from impasto_server.bundles.stock import Stock
+from impasto_server.config import PROGRAM, Address, Config
 from impasto_server.errors import NotSupported
 from impasto_server.fast.admission import Admission
 from impasto_server.fast.engines import Engines, OpenEngine, onnx_engines
@@ -32,13 +34,14 @@ from impasto_server.metrics import Metrics
 from impasto_server.rpc.front import SERVICES, Front
 from impasto_server.rpc.statuses import RETRY_AFTER
 
+_STORE_WITHIN = 5.0  # s, that the start waits for a job store which does not answer
+
 
 class Server:
     """The gRPC service and its HTTP port. To be made inside a running event loop.
 
     Args:
         config: as read at start.
-        library: the bundles to begin with, in the order in which the configuration has them.
         open_engine: makes an engine for a bundle; the real ones by default.
         probe: what every bundle has to pass before it is served; the canary by default, for real engines.
         log: where to; standard error by default, as the configuration says.
@@ -52,7 +55,6 @@ class Server:
     def __init__(
         self,
         config: Config,
-        library: Library,
         *,
         open_engine: OpenEngine | None = None,
         probe: Probe | None = None,
@@ -60,6 +62,7 @@ class Server:
     ) -> None:
         self._config = config
         self._log = log or make_log(config.log_level, config.log_format)
+        self._tracing = open_tracing(config.traces, PROGRAM, self._log)
         self._stuck = asyncio.Event()
         self._metrics = Metrics()
         pace = Pace()
@@ -71,7 +74,6 @@ class Server:
         )
         self._stock = Stock(
             config,
-            library,
             self._engines.open,
             probe or self._probe(real=open_engine is None),
             changed=self._show_library,
@@ -89,12 +91,15 @@ class Server:
             max_pixels=config.max_pixels,
         )
         self._workers = supervised_workers(config, alive=self._metrics.workers, log=self._log)
-        self._upkeep = Upkeep(self._store, counted=self._metrics.jobs, log=self._log)
+        self._upkeep = Upkeep(self._store, counted=self._metrics.jobs, reached=self._metrics.job_store, log=self._log)
         self._watchdog = Watchdog([self._way.overdue], found=self._give_up, log=self._log)
         self.health = Health(SERVICES)
+        self._metrics.watch_readiness(lambda: self.health.obstacle is None)
         self.http_address = Address.parse(config.http)
         self._http = HttpPort(self._metrics, self.health)
-        self._front = Front(config, self._stock, self._way.painter, self._jobs, self.health, self._metrics, self._log)
+        self._front = Front(
+            config, self._stock, self._way.painter, self._jobs, self.health, self._metrics, self._tracing, self._log
+        )
 
     @property
     def address(self) -> Address:
@@ -118,13 +123,16 @@ class Server:
         self._log.info("listening", version=__version__, grpc=str(self.address), http=str(self.http_address), **admin)
 
     async def warm_up(self) -> None:
-        """Open the engines, paint once with each bundle, and be ready; then let workers begin.
+        """Load the bundles, open the engines, paint once with each, and be ready; then let workers begin.
+
+        Bundles that cannot be reached are waited for.
 
         Raises:
-            EngineError, MissingDependency: a bundle cannot be painted with here.
-            InvalidInput, MissingDependency: jobs cannot be kept where they should be, now or ever.
+            BundleError, BundleRefused, EngineError, MissingDependency: a bundle cannot be painted with here.
+            FolderUnusable: copies of bundles cannot be kept where they should be.
+            InvalidInput, MissingDependency: a URL is of no use, now or ever.
         """
-        await asyncio.gather(self._stock.begin(), self._open_store())
+        await _all(self._stock.begin(self.health.waiting), self._open_store())
         self.health.ready()
         batches = [dict(equipment.batches.measured) for equipment in self._engines.equipment.values()]
         self._log.info(
@@ -165,7 +173,7 @@ class Server:
         )
         await self._http.stop()
         self._way.close()
-        await self._store.close()
+        await asyncio.gather(self._store.close(), asyncio.to_thread(self._tracing.close, self._config.end_seconds / 2))
         self._log.info("stopped")
 
     def _probe(self, *, real: bool) -> Probe:
@@ -185,8 +193,8 @@ class Server:
     async def _open_store(self) -> None:
         """Open the job store. One that is away is no reason not to serve: it is opened when it comes back."""
         if self._config.serves_jobs:
-            with suppress(StoreUnavailable):
-                await self._store.open()
+            with suppress(StoreUnavailable, TimeoutError):
+                await asyncio.wait_for(self._store.begin(), _STORE_WITHIN)
 
     def _write_ports(self) -> None:
         """Write the file in one step, so that who waits for it never reads half of it."""
@@ -199,6 +207,16 @@ class Server:
             ports["admin"] = self.admin_address.port
         draft.write_text(json.dumps(ports) + "\n")
         draft.replace(file)
+
+
+async def _all(*works: Coroutine[Any, Any, None]) -> None:
+    """Do several things at once; the first that fails breaks off the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _open_jobs(config: Config) -> Jobs:
@@ -219,17 +237,16 @@ def _open_jobs(config: Config) -> Jobs:
 async def running(
     config: Config, *, open_engine: OpenEngine | None = None, probe: Probe | None = None, log: Log | None = None
 ) -> AsyncIterator[Server]:
-    """Run a server in this event loop, ready on entry, and shut it down on exit.
+    """Run a server in this event loop, ready on entry, however long what it begins with is away; shut it down on exit.
 
         config = Config(listen="127.0.0.1:0", http="127.0.0.1:0", bundles=(path,))
         async with running(config, open_engine=lambda bundle: FakeEngine()) as server:
             channel = grpc.aio.insecure_channel(str(server.address))
 
     Raises:
-        BundleError, EngineError, MissingDependency, CannotListen: it cannot start.
+        ImpastoError: it cannot start; see `Server`.
     """
-    library = await asyncio.to_thread(starting_library, config)
-    server = Server(config, library, open_engine=open_engine, probe=probe, log=log)
+    server = Server(config, open_engine=open_engine, probe=probe, log=log)
     try:
         await server.listen()
         await server.warm_up()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from time import perf_counter
 
 import numpy as np
 
 from impasto import images
+from impasto.backoff import Backoff
 from impasto.errors import (
     BlobMissing,
     CheckpointError,
@@ -21,16 +22,18 @@ from impasto.errors import (
     StoreUnavailable,
     WeightsNotFound,
 )
-from impasto.images import Format, Limits, PictureFile, Pixels
+from impasto.images import Format, Limits, PictureFile, Pixels, Size
 from impasto.jobs import Claim, Failure, Result
 from impasto.logs import Log
 from impasto.metadata import Metadata, carried
-from impasto_worker.backoff import Backoff
+from impasto.tracing import NO_SPAN, Tracing, use
 from impasto_worker.heartbeat import Heartbeat
 from impasto_worker.painting import Order, Paint, Painted, Picture, Stopped
 from impasto_worker.reporting import Pace, Reporter
 from impasto_worker.saved import Saved
+from impasto_worker.stages import Scales, Stages, attempt_span, milliseconds, text, waited
 from impasto_worker.stopping import Stop
+from impasto_worker.vitals import Vitals
 
 INTERNAL = "Internal"
 """The kind of a failure that is none of the caller's business."""
@@ -73,6 +76,8 @@ class Attempt:
         limits: Limits,
         mark: bytes,
         stop: Stop,
+        vitals: Vitals,
+        tracing: Tracing,
         log: Log,
     ) -> None:
         self._claim = claim
@@ -82,18 +87,33 @@ class Attempt:
         self._limits = limits
         self._mark = mark
         self._stop = stop
-        self._log = log.bind(job=claim.job.id, attempt=claim.attempt)
-        self._heartbeat = Heartbeat(claim, lease_seconds=lease_seconds, log=self._log)
-        self._facts: dict[str, object] = {}
+        self._begun = perf_counter()
+        self._span = attempt_span(claim, tracing, self._begun)
+        self._stages = Stages(self._span)
+        self._log = log.bind(job=claim.job.id, attempt=claim.attempt, **self._span.notes)
+        self._heartbeat = Heartbeat(claim, lease_seconds=lease_seconds, vitals=vitals, log=self._log)
+        self._facts: dict[str, object] = {
+            "caller": claim.job.owner,
+            "strength": self._commission.strength,
+            "queue_ms": milliseconds(waited(claim.job)),
+        }
 
     def run(self) -> Outcome:
         """Paint the job or find out why not, write that, and log one line about it."""
-        begin = time.monotonic()
+        use(self._span)
         with self._heartbeat:
-            outcome = self._settle(self._ending())
-        seconds = round(time.monotonic() - begin, 3)
-        self._log.info("job", outcome=outcome.value, seconds=seconds, **self._facts)
+            ending = self._ending()
+            with self._stages.timed("save"):
+                outcome = self._settle(ending)
+        self._tell(outcome)
         return outcome
+
+    def _tell(self, outcome: Outcome) -> None:
+        ms = milliseconds(perf_counter() - self._begun)
+        self._log.info("job", outcome=outcome.value, ms=ms, **self._facts, **self._stages.facts)
+        self._span.tell(lambda: {"job": self._claim.job.id, "outcome": outcome.value, **self._facts})
+        self._span.end(failed=outcome in (Outcome.FAILED, Outcome.ABANDONED))
+        use(NO_SPAN)
 
     def _ending(self) -> Ending:
         try:
@@ -114,18 +134,21 @@ class Attempt:
             return self._failing(Failure(INTERNAL, message))
 
     def _succeeding(self) -> Ending:
-        photo, exif, paintings = self._pictures()
-        picture, reporter = self._painted(photo, paintings)
+        with self._stages.timed("decode"):
+            photo, exif, paintings = self._pictures()
+        with self._stages.timed("paint"):
+            picture, reporter = self._painted(photo, paintings)
         self._look()
         width, height = self._commission.output_size
-        pixels = images.resize(mixed(photo, picture.pixels, self._commission.strength), width, height)
-        self._look()
-        file = images.encode(
-            pixels,
-            format=self._commission.format,
-            quality=self._commission.quality,
-            metadata=self._metadata(exif),
-        )
+        with self._stages.timed("encode"):
+            pixels = images.resize(mixed(photo, picture.pixels, self._commission.strength), width, height)
+            self._look()
+            file = images.encode(
+                pixels,
+                format=self._commission.format,
+                quality=self._commission.quality,
+                metadata=self._metadata(exif),
+            )
         self._look()
         result = Result(
             format=self._commission.format,
@@ -134,7 +157,12 @@ class Attempt:
             byte_count=len(file),
             seconds=reporter.seconds,
         )
-        self._facts |= {"bytes": len(file), "working_size": picture.working_size, "output": (width, height)}
+        self._facts |= {
+            "working_size": text(picture.working_size),
+            "result_size": text((width, height)),
+            "result_bytes": len(file),
+            "format": self._commission.format.value,
+        }
         return Ending(Outcome.SUCCEEDED, lambda: self._claim.succeed(file, result, notes=reporter.notes))
 
     def _look(self) -> None:
@@ -144,13 +172,20 @@ class Attempt:
 
     def _pictures(self) -> tuple[Pixels, bytes, list[Pixels]]:
         """Return the photo, its EXIF block, and the paintings."""
-        file = PictureFile(self._claim.photo(), limits=self._limits)
+        data, others = self._claim.photo(), self._claim.paintings()
+        self._facts |= {
+            "photo_bytes": len(data),
+            "paintings": len(others),
+            "paintings_bytes": sum(map(len, others)),
+        }
+        file = PictureFile(data, limits=self._limits)
         photo = file.decode()
         paintings = [
-            images.decode(data, limits=self._limits, field=f"style_images.parts[{k}].image")
-            for k, data in enumerate(self._claim.paintings())
+            images.decode(other, limits=self._limits, field=f"style_images.parts[{k}].image")
+            for k, other in enumerate(others)
         ]
-        self._facts |= {"photo": _size(photo), "paintings": [_size(painting) for painting in paintings]}
+        sizes = [text(_size(painting)) for painting in paintings]
+        self._facts |= {"photo_size": text(_size(photo)), "painting_sizes": sizes}
         return photo, file.exif, paintings
 
     def _metadata(self, exif: bytes) -> Metadata:
@@ -196,9 +231,11 @@ class Attempt:
             notes=notes,
             log=self._log,
         )
+        scales = Scales(self._span, reporter)
         try:
-            picture = self._paint(order, on_progress=reporter, interrupted=reporter.interrupted)
+            picture = self._paint(order, on_progress=scales, interrupted=reporter.interrupted)
         finally:
+            scales.end()
             self._facts |= reporter.facts
         reporter.finish()
         return picture, reporter
@@ -214,7 +251,7 @@ class Attempt:
         return Ending(Outcome.CANCELLED, self._claim.cancelled)
 
     def _failing(self, failure: Failure) -> Ending:
-        self._facts |= {"kind": failure.kind, "field": failure.field, "reason": failure.message}
+        self._facts |= {"kind": failure.kind, "field": failure.field, "error": failure.message}
         return Ending(Outcome.FAILED, lambda: self._claim.fail(failure))
 
     def _settle(self, ending: Ending) -> Outcome:
@@ -265,5 +302,5 @@ def _notes_on_memory(halvings: int) -> tuple[str, ...]:
     )
 
 
-def _size(pixels: Pixels) -> tuple[int, int]:
+def _size(pixels: Pixels) -> Size:
     return pixels.shape[1], pixels.shape[0]

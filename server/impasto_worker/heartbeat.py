@@ -9,6 +9,7 @@ from typing import Self
 from impasto.errors import LeaseLost, StoreUnavailable
 from impasto.jobs import Claim
 from impasto.logs import Log
+from impasto_worker.vitals import Vitals
 
 _MOST_SECONDS = 0.3  # between two beats: a cancelled job's device is free again within a second
 
@@ -20,8 +21,9 @@ class Heartbeat:
     would need the store as well.
     """
 
-    def __init__(self, claim: Claim, *, lease_seconds: float, log: Log) -> None:
+    def __init__(self, claim: Claim, *, lease_seconds: float, vitals: Vitals, log: Log) -> None:
         self._claim = claim
+        self._vitals = vitals
         self._log = log
         self._pause = min(lease_seconds / 3, _MOST_SECONDS)
         self._ended = threading.Event()
@@ -65,9 +67,11 @@ class Heartbeat:
                 if not self._reachable:
                     self._log.info("the store is back")
                 self._reachable = True
+                self._vitals.store_there()
             except LeaseLost:
                 self.lose()
             except StoreUnavailable as error:
+                self._vitals.store_away(str(error))
                 if self._reachable:
                     self._log.warning("the store cannot be reached; painting on", reason=str(error))
                 self._reachable = False

@@ -31,7 +31,12 @@ Eyes = tuple[str, frozenset[str], str]
 
 
 class Optimizer:
-    """Paints by optimisation, on one device."""
+    """Paints by optimisation, on one device.
+
+    Attributes:
+        device: as torch names it.
+        perception: the name of the one that jobs are painted by unless they ask for another.
+    """
 
     def __init__(self, device: str, *, weights: Path | None, memory: int | None, log: Log) -> None:
         """Load the perception that jobs are painted by unless they ask for another.
@@ -52,12 +57,13 @@ class Optimizer:
         self._weights = weights
         self._memory = memory
         self._perceptions: OrderedDict[Eyes, Perception] = OrderedDict()
-        usual = self._perception(Optimization())
+        self.device = str(self._device)
+        self.perception = self._perception(Optimization()).name
         log.info(
             "painting on",
-            device=str(self._device),
+            device=self.device,
             threads=torch.get_num_threads(),
-            perception=usual.name,
+            perception=self.perception,
             memory=self._budget(),
         )
 

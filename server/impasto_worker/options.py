@@ -15,9 +15,11 @@ from typing import Any
 from impasto.amounts import byte_count
 from impasto.images import MAX_PIXELS, MIN_SIDE
 from impasto.jobs import LEASE_SECONDS
+from impasto.tracing.opening import TRACES
 
 PROGRAM = "impasto-worker"
 _PREFIX = "IMPASTO_"
+_PORTS = 65536
 _TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 _DESCRIPTION = """\
@@ -42,12 +44,18 @@ A worker that dies, by kill -9 or a power cut, costs its job no more than the ti
 since the last checkpoint: when the lease has lapsed, any other worker goes on with it.
 While the store cannot be reached a worker paints on, and tries again.
 
+With --http it says over HTTP whether it lives (/livez), whether it can do jobs (/readyz,
+with the reason while it cannot) and what it has done (/metrics, for Prometheus).
+
 SIGTERM or SIGINT: the step in hand is finished and saved, the job goes back into the
 queue, and the process ends with status 0. The status is 1 if --stop-seconds were not
 enough or it could not start at all, 2 for a bad option, and 3 if it was stuck.
 
 The log goes to standard error: one line a job, with its id, sizes, steps, seconds and
 outcome; never a picture.
+
+`impasto-worker ready` asks a running worker that has --http whether it is ready, as
+probes do.
 
   impasto-worker --database sqlite:////var/lib/impasto/jobs.sqlite \\
       --blobs /var/lib/impasto/blobs
@@ -95,6 +103,14 @@ def _truth(text: str) -> bool:
     if text.lower() not in _TRUTHS:
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return _TRUTHS[text.lower()]
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) < _PORTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; give host:port, with a port from 0 to {_PORTS - 1}")
+    return host, int(port)
 
 
 def _some(text: str) -> str:
@@ -174,6 +190,27 @@ class Options:
         default=True,
         metadata=_about(
             _truth, "BOOL", "whether painted pictures say, in their XMP, that an algorithm made them: true or false"
+        ),
+    )
+    http: tuple[str, int] | None = field(
+        default=None,
+        metadata=_about(
+            _address,
+            "HOST:PORT",
+            "where to serve /metrics, /livez and /readyz over HTTP; port 0 is any free one [nowhere]",
+        ),
+    )
+    ports_file: Path | None = field(
+        default=None,
+        metadata=_about(Path, "FILE", 'to write the port to once it is open, as JSON: {"http": 8501}'),
+    )
+    traces: str = field(
+        default=TRACES[0],
+        metadata=_about(
+            _one_of(*TRACES),
+            "WHERE",
+            "otlp sends a trace of each attempt, one with that of the call which made the job, to a collector, as "
+            "OTEL_EXPORTER_OTLP_ENDPOINT and OpenTelemetry's other variables say; or off",
         ),
     )
     log_level: str = field(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from impasto.errors import LeaseLost, StoreUnavailable
 from impasto.jobs import Claim, Progress
 from impasto.logs import Log
+from impasto.tracing import Stage, current_span
 from impasto_worker.heartbeat import Heartbeat
 from impasto_worker.painting import Painted
 from impasto_worker.saved import Saved
@@ -168,9 +169,11 @@ class Reporter:
 
     def _save(self, painted: Painted) -> None:
         with self._checkpoints.timed(), self._tolerant("checkpoint"):
-            begin = self.seconds
+            begin, begun = self.seconds, time.perf_counter()
             state = Saved(begin, painted.checkpoint()).to_bytes()
             self._claim.save_checkpoint(state, self.progress)
+            facts = {"step": painted.step, "bytes": len(state)}
+            current_span().add([Stage("checkpoint", begun, time.perf_counter(), facts)])
             self._log.debug("checkpoint", step=painted.step, bytes=len(state), seconds=round(self.seconds - begin, 4))
 
     def _report(self, painted: Painted | None) -> None:

@@ -23,20 +23,30 @@ def _end_at_once() -> None:
     os._exit(_TOO_LATE)
 
 
+def _leave() -> None:
+    sys.stderr.flush()
+    os._exit(0)
+
+
 class Stop:
     """Whether this process was asked to end, and how long it may still take."""
 
-    def __init__(self, log: Log, seconds: float, *, end: Callable[[], None] = _end_at_once) -> None:
+    def __init__(
+        self, log: Log, seconds: float, *, end: Callable[[], None] = _end_at_once, leave: Callable[[], None] = _leave
+    ) -> None:
         """Set up.
 
         Args:
             log: told when it was asked, and when time is up.
             seconds: from being asked to the deadline.
             end: called at the deadline.
+            leave: called when asked while there is nothing in hand.
         """
         self._log = log
         self._seconds = seconds
         self._end = end
+        self._leave = leave
+        self._idle = False
         self._asked = threading.Event()
         self._asking = threading.Lock()
         self._deadline = float("inf")
@@ -52,6 +62,23 @@ class Stop:
         """Whether less than half of the time is left: what is not done by now has to be dropped."""
         return time.monotonic() > self._deadline - self._seconds / 2
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() > self._deadline
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let being asked end the process at once while the block lasts.
+
+        For what may take long, cannot be broken off, and has nothing in hand that would have to be given back.
+        """
+        self._be_idle(True)
+        try:
+            yield
+        finally:
+            self._be_idle(False)
+
     def ask(self, why: str) -> None:
         """Begin to end."""
         with self._asking:
@@ -61,6 +88,8 @@ class Stop:
             self._deadline = time.monotonic() + self._seconds
             self._timer.start()
             self._asked.set()
+            if self._idle:
+                self._leave()
 
     def insist(self) -> None:
         """End at once."""
@@ -74,6 +103,10 @@ class Stop:
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than until asked to end."""
         self._asked.wait(seconds)
+
+    def _be_idle(self, idle: bool) -> None:
+        with self._asking:
+            self._idle = idle
 
     def _give_up(self) -> None:
         self._log.critical("not stopped in time; a job in hand goes back when its lease lapses")

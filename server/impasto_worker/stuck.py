@@ -31,13 +31,23 @@ class Watched:
         paint: the painter.
         seconds: without a sign of life, after which the process is ended.
         log: told of it.
+        told: too, and first, for a log that nobody reads does not let go of who writes.
         end: ends it.
     """
 
-    def __init__(self, paint: Paint, seconds: float, log: Log, *, end: Callable[[], None] = _end_at_once) -> None:
+    def __init__(
+        self,
+        paint: Paint,
+        seconds: float,
+        log: Log,
+        *,
+        told: Callable[[str], None] = lambda _: None,
+        end: Callable[[], None] = _end_at_once,
+    ) -> None:
         self._paint = paint
         self._seconds = seconds
         self._log = log
+        self._tell = told
         self._end = end
 
     def __call__(
@@ -61,6 +71,7 @@ class Watched:
             watch.stop()
 
     def _give_up(self) -> None:
+        self._tell("the painter is stuck")
         self._log.critical(
             "the painter is stuck; ended at once, and the job is taken up by another when its lease lapses",
             seconds=self._seconds,

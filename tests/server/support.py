@@ -73,8 +73,9 @@ async def serving(*bundles: Bundle, engine: FakeEngine | None = None, **others: 
     """Serve bundles, each with this engine."""
     log = io.StringIO()
     painter = engine or FakeEngine()
+    config = options(*bundles, **others)
     async with (
-        running(options(*bundles, **others), open_engine=lambda _: painter, log=make_log(stream=log)) as server,
+        running(config, open_engine=lambda _: painter, log=make_log(config.log_level, stream=log)) as server,
         connect(server) as channel,
     ):
         yield Served(server, channel, log)

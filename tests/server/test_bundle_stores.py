@@ -137,16 +137,6 @@ async def test_a_bundle_at_a_url_is_served_from_the_start(s3: str, tmp_path: Pat
     assert listed.source == f"{s3}/mine"
 
 
-async def test_a_server_whose_bundle_cannot_be_fetched_does_not_start(s3: str, s3_server: S3, tmp_path: Path) -> None:
-    s3_server.stop()
-    try:
-        with pytest.raises(BundleUnreachable, match="mine cannot be had now"):
-            async with hot(None, cache=tmp_path / "cache", bundles=(f"{s3}/mine",)):
-                pass
-    finally:
-        s3_server.start()
-
-
 @pytest.mark.parametrize("url", ["nonsense://bundles", "s4://bucket"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="bundle_store: fsspec does not know"):

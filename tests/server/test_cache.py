@@ -17,7 +17,7 @@ from tests.support import fake_bundle
 
 
 def painting(size: int) -> Painting:
-    return Painting(bytes(size), Format.PNG, (1, 1), (1, 1), "test", 1, 1, {})
+    return Painting(bytes(size), Format.PNG, (1, 1), (1, 1), (1, 1), "test", 1, 1, {})
 
 
 def test_the_results_that_nobody_asks_for_go_first() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from impasto.bundle import MANIFEST, load_bundle, sha256
 from impasto.errors import InvalidInput
 from impasto_server.bundles.fetching import Cache
-from impasto_server.errors import BundleDamaged, BundleUnreachable
+from impasto_server.errors import BundleDamaged, BundleUnreachable, FolderUnusable
 from tests.server.hot_support import upload
 from tests.support import fake_bundle, files_no_larger_than
 
@@ -122,6 +124,9 @@ def test_errors_say_where_a_bundle_came_from_and_not_where_it_was_copied_to(tmp_
     [
         ("", "source: is empty"),
         ("nonsense://place", "source: fsspec does not know 'nonsense://place'"),
+        ("s3:///mine", "source: 's3:///mine' names no bucket; give s3://bucket/prefix"),
+        ("s3://no bucket!/mine", "source: 's3://no bucket!/mine' names no bucket"),
+        ("gs://bucket/mine", "source: 'gs://bucket/mine' needs a package that is not installed"),
         ("{folder}/nowhere", "source: there is no bundle.json in .*nowhere; give a bundle's folder"),
         ("memory://nowhere", "source: there is no bundle.json in memory://nowhere"),
     ],
@@ -148,3 +153,49 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
     os.utime(old, (0, 0))
     cache.tidy()
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted([copy.name, ".draft-new"])
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, InvalidInput), (503, BundleUnreachable), (None, BundleUnreachable)]
+)
+def test_a_web_server_that_is_away_or_at_a_loss_is_told_from_one_that_has_no_bundle(
+    tmp_path: Path, status: int | None, error: type[Exception]
+) -> None:
+    with _web_server(status) as port, pytest.raises(error):
+        Cache(tmp_path / "cache").fetch(f"http://127.0.0.1:{port}/mine")
+
+
+def test_a_folder_for_copies_in_whose_place_there_is_a_file_is_told_of_at_once(
+    tmp_path: Path,
+) -> None:
+    Cache(tmp_path / "cache").check()
+    assert list((tmp_path / "cache").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderUnusable, match="file/cache cannot be written to: Not a directory; mount a folder"):
+        Cache(tmp_path / "file" / "cache").check()
+
+
+@contextmanager
+def _web_server(status: int | None) -> Iterator[int]:
+    """Answer every request with this status; with None, be nowhere. Yields the port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status or 0)
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        if status is None:
+            server.server_close()
+            yield server.server_port
+            return
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

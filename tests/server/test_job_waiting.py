@@ -18,7 +18,6 @@ from impasto.errors import ImageTooLarge
 from impasto.jobs import Failure
 from impasto.logs import make_log
 from impasto.v1 import stylizer_pb2 as pb
-from impasto_server.bundles.library import Library
 from impasto_server.server import Server
 from tests.server.job_support import (
     PATIENCE,
@@ -207,7 +206,7 @@ async def test_a_job_that_fails_is_answered_as_a_call_would_have_been(
 async def test_style_images_are_taken_while_the_engines_warm_up(tmp_path: Path) -> None:
     bundle, log = fake_bundle(tmp_path / "b"), io.StringIO()
     config = options(bundle, **job_options(tmp_path))
-    server = Server(config, Library([bundle]), open_engine=lambda _: FakeEngine(), log=make_log(stream=log))
+    server = Server(config, open_engine=lambda _: FakeEngine(), log=make_log(stream=log))
     await server.listen()
     store = open_store(tmp_path)
     async with connect(server) as channel:

@@ -18,7 +18,6 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from impasto.engine import FakeEngine
 from impasto.errors import BundleError, EngineError
 from impasto.logs import make_log
-from impasto_server.bundles.library import Library
 from impasto_server.errors import CannotListen
 from impasto_server.server import Server, running
 from tests.server.support import Broken, Held, Served, connect, fetch, options, photo, read, reason, refusal, serving
@@ -34,7 +33,7 @@ def silent() -> Any:
 
 async def test_a_server_is_not_ready_until_it_is_warm(tmp_path: Path) -> None:
     bundle = fake_bundle(tmp_path / "b")
-    server = Server(options(bundle), Library([bundle]), open_engine=lambda _: FakeEngine(), log=silent())
+    server = Server(options(bundle), open_engine=lambda _: FakeEngine(), log=silent())
     await server.listen()
     async with connect(server) as channel:
         served = Served(server, channel, io.StringIO())
@@ -58,7 +57,7 @@ async def test_a_server_is_not_ready_until_it_is_warm(tmp_path: Path) -> None:
 async def test_shutting_down_is_announced_and_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
     bundle, engine = fake_bundle(tmp_path / "b"), Held()
     config = options(bundle, drain_seconds=60)
-    server = Server(config, Library([bundle]), open_engine=lambda _: engine, log=silent())
+    server = Server(config, open_engine=lambda _: engine, log=silent())
     await server.listen()
     await server.warm_up()
     async with connect(server) as channel:
@@ -156,7 +155,7 @@ async def test_each_call_is_one_line_of_the_log(tmp_path: Path) -> None:
         good, bad = (line for line in served.lines if line["event"] == "call")
     assert good["request_id"] != bad["request_id"]
     assert (good["method"], good["style"], good["strength"]) == ("/impasto.v1.Stylizer/Stylize", "test/ink", 0.5)
-    assert (good["code"], good["size"], good["working_size"]) == ("OK", "64x48", "64x48")
+    assert (good["code"], good["result_size"], good["working_size"]) == ("OK", "64x48", "64x48")
     assert good.keys() >= {"decode_ms", "queue_ms", "engine_ms", "encode_ms", "total_ms"}
     assert (bad["code"], bad["error"]) == ("INVALID_ARGUMENT", "quality: 0 is out of range; give 1 to 100")
     assert "style" not in bad

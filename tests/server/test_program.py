@@ -65,16 +65,17 @@ async def outcome(*arguments: str) -> tuple[int | None, str]:
     ],
     ids=["altered", "a file copied in part", "a file not copied", "the manifest not copied"],
 )
-async def test_a_damaged_bundle_ends_the_start_with_one_line(
+async def test_a_damaged_bundle_ends_the_start_with_one_critical_line(
     tmp_path: Path, damage: Callable[[Path], object], why: str
 ) -> None:
     bundle = fake_bundle(tmp_path / "b")
     damage(bundle.path)
     status, errors = await outcome("--bundle", str(bundle.path), *PLAIN)
-    (line,) = errors.splitlines()
+    *others, line = map(json.loads, errors.splitlines())
     assert status == 1
-    assert json.loads(line)["event"] == "cannot start"
-    assert why in json.loads(line)["reason"]
+    assert [line["event"] for line in others] == ["listening", "shutting down", "stopped"]
+    assert (line["level"], line["event"]) == ("critical", "cannot start")
+    assert why in line["reason"]
 
 
 async def test_a_graph_that_no_runtime_reads_ends_the_start(tmp_path: Path) -> None:

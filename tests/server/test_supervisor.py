@@ -136,6 +136,16 @@ def test_a_worker_is_told_its_device_or_finds_one(tmp_path: Path) -> None:
     assert [options.device for options in told] == ["cuda:0", "cuda:1", "auto"]
 
 
+def test_a_worker_beside_the_server_does_not_listen_where_the_server_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_HTTP", "127.0.0.1:8501")
+    monkeypatch.setenv("IMPASTO_PORTS_FILE", str(tmp_path / "ports.json"))
+    config = Config(state_dir=tmp_path)
+    told = worker_options.load(worker_command(config)[3:], worker_environment(config))
+    assert (told.http, told.ports_file) == (None, None)
+
+
 async def test_without_jobs_no_worker_runs() -> None:
     counts: list[int] = []
     config = Config(jobs="off", workers=2)

@@ -18,11 +18,13 @@ from impasto.jobs import ANONYMOUS, Claim, Commission, Job, Jobs, State
 from impasto.logs import make_log
 from impasto.metadata import MARK
 from impasto.optimization import Optimization
+from impasto.tracing import OFF, Tracing
 from impasto_worker.attempt import Attempt, Outcome
 from impasto_worker.painting import Paint
 from impasto_worker.reporting import Pace
 from impasto_worker.slow import SlowPaint
 from impasto_worker.stopping import Stop
+from impasto_worker.vitals import Vitals
 from tests.support import gradient
 
 PHOTO = gradient(48, 32)
@@ -115,6 +117,7 @@ class Bench:
     lease_seconds: float = 15.0
     limits: Limits = field(default_factory=Limits)
     stop_seconds: float = 20.0
+    tracing: Tracing = OFF
     text: io.StringIO = field(default_factory=io.StringIO, repr=False)
     ended: int = 0
 
@@ -134,6 +137,8 @@ class Bench:
             limits=self.limits,
             mark=MARK,
             stop=self.stop,
+            vitals=Vitals(self.stop),
+            tracing=self.tracing,
             log=self.log,
         )
         return attempt.run()

@@ -77,7 +77,7 @@ def test_one_line_is_logged_with_sizes_steps_and_outcome(jobs: Jobs) -> None:
     (line,) = bench.lines("job")
     assert line["job"] == job.id
     assert (line["outcome"], line["step"], line["steps"], line["attempt"]) == ("succeeded", 7, 7, 1)
-    assert (line["photo"], line["paintings"], line["output"]) == ([48, 32], [[48, 32]], [48, 32])
+    assert (line["photo_size"], line["painting_sizes"], line["result_size"]) == ("48x32", ["48x32"], "48x32")
     assert len(json.dumps(line)) < 1000
 
 

@@ -43,6 +43,19 @@ def test_the_environment_gives_what_the_command_line_does_not() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "address"), [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:8501", ("::1", 8501)), ("db:1", ("db", 1))]
+)
+def test_http_is_off_until_an_address_is_given(text: str, address: tuple[str, int]) -> None:
+    assert load(STORE, {}).http is None
+    assert load([*STORE, "--http", text], {}).http == load(STORE, {"IMPASTO_HTTP": text}).http == address
+
+
+@pytest.mark.parametrize("text", ["8501", ":8501", "host:", "host:65536", "host:x"])
+def test_an_address_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"'{text}' is no address; give host:port" in refusal(capsys, *STORE, "--http", text)
+
+
+@pytest.mark.parametrize(
     ("text", "size"),
     [("4GB", 4 * 1000**3), ("512MiB", 512 * 1024**2), ("1.5g", 1_500_000_000), ("2 TB", 2 * 1000**4), ("1000", 1000)],
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -17,12 +18,13 @@ from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from impasto_client.access import Access, PathLike
 from impasto_client.aio_streaming import AsyncStreamingClient
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
-from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
+from impasto_client.calling import DEFAULT_TIMEOUT, Metadata, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
 from impasto_client.paintings import Painting
 from impasto_client.results import Style, Stylized
+from impasto_client.tracing import traced
 
 _Reply = TypeVar("_Reply")
 _Item = TypeVar("_Item")
@@ -230,17 +232,26 @@ class AsyncClient(AsyncStreamingClient):
         return await self._call(method, request(name=operation), self._patience(timeout, operation))
 
     async def _call(self, method: Callable[..., Awaitable[_Reply]], request: Any, patience: Patience) -> _Reply:
-        while True:
-            try:
-                return await method(request, timeout=patience.left(), metadata=self._authorization)
-            except grpc.RpcError as error:
-                await asyncio.sleep(patience.pause_after(error))
+        with traced(request) as span:
+            while True:
+                try:
+                    return await method(request, timeout=patience.left(), metadata=self._metadata(span))
+                except grpc.RpcError as error:
+                    await asyncio.sleep(patience.pause_after(error))
 
     async def _follow(
         self, method: Callable[..., Any], following: Following[_Item], patience: Patience
-    ) -> AsyncIterator[_Item]:
+    ) -> AsyncGenerator[_Item, None]:
+        with traced(following.request) as span:
+            async with aclosing(self._followed(method, following, patience, self._metadata(span))) as items:
+                async for item in items:
+                    yield item
+
+    async def _followed(
+        self, method: Callable[..., Any], following: Following[_Item], patience: Patience, metadata: Metadata
+    ) -> AsyncGenerator[_Item, None]:
         while True:
-            stream = method(following.request, timeout=patience.left(), metadata=self._authorization)
+            stream = method(following.request, timeout=patience.left(), metadata=metadata)
             try:
                 async for reply in stream:
                     patience.met()

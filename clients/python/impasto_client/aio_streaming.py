@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from functools import partial
 from typing import Any
 
 import grpc
 
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.building import stream_config
-from impasto_client.calling import Caller, OnLost, checked_timeout
+from impasto_client.calling import Caller, Metadata, OnLost, checked_timeout
 from impasto_client.errors import ServerUnavailable
 from impasto_client.exchange import DEFAULT_WINDOW, Exchange
 from impasto_client.photos import PhotoLike, StreamResult, TrainedStyle
+from impasto_client.tracing import traced
 
 _END: Any = object()
 
@@ -64,7 +64,7 @@ class AsyncStreamingClient(Caller):
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)
         exchange = Exchange(self._target, config, patience, on_lost)
-        return _Stream(exchange, partial(self._stub.StylizeStream, metadata=self._authorization), photos).results()
+        return _Stream(exchange, self._stub.StylizeStream, self._authorization, photos).results()
 
 
 class _Changes:
@@ -98,15 +98,27 @@ class _Stream:
     """One stream, in tasks of its own that end with it."""
 
     def __init__(
-        self, exchange: Exchange, method: Callable[..., Any], photos: Iterable[PhotoLike] | AsyncIterable[PhotoLike]
+        self,
+        exchange: Exchange,
+        method: Callable[..., Any],
+        metadata: Metadata,
+        photos: Iterable[PhotoLike] | AsyncIterable[PhotoLike],
     ) -> None:
         self._exchange = exchange
         self._method = method
+        self._metadata = metadata
         self._photos = photos
         self._changes = _Changes()
 
     async def results(self) -> AsyncGenerator[StreamResult, None]:
         """Yield the results."""
+        with traced(self._exchange.opening) as span:
+            self._metadata = (*self._metadata, *span.headers)
+            async with aclosing(self._results()) as results:
+                async for result in results:
+                    yield result
+
+    async def _results(self) -> AsyncGenerator[StreamResult, None]:
         tasks = [asyncio.create_task(self._feed()), asyncio.create_task(self._talk())]
         try:
             while result := await self._next():
@@ -165,7 +177,7 @@ class _Stream:
     async def _run_line(self) -> None:
         """Send photos and take answers until the line ends, and wait as long as it is right before the next."""
         line = self._exchange.begin()
-        call = self._method()
+        call = self._method(metadata=self._metadata)
         sending = asyncio.create_task(self._send(call, line))
         error: grpc.RpcError | ServerUnavailable | None = None
         try:

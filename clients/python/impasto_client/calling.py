@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import grpc
 
+from impasto.tracing import Span
 from impasto_client.errors import DeadlineExceeded, ImpastoClientError, InvalidRequest, ServerBusy, ServerUnavailable
 from impasto_client.jobs import operation_name
 from impasto_client.mapping import client_error, made_operation
@@ -18,6 +19,8 @@ _SHORTEST_PAUSE = 0.05  # s, whatever the server asks for: a busy one is not hel
 _FIRST_BACKOFF = 0.1  # s; doubled with each try that meets nobody
 _LONGEST_BACKOFF = 2.0  # s
 _BREAKS = 3  # connections that may break under a call before it is given up
+
+Metadata = tuple[tuple[str, str], ...]
 
 OnLost = Callable[[ImpastoClientError], None]
 """Is told of each try that met no server, or lost it, before the next."""
@@ -131,10 +134,13 @@ def _pause_asked_by(error: ImpastoClientError) -> float | None:
 class Caller:
     """What a client knows of its calls, whether they block or not."""
 
-    def __init__(self, target: str, timeout: float, authorization: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, target: str, timeout: float, authorization: Metadata) -> None:
         self._target = target
         self._timeout = timeout
         self._authorization = authorization  # the metadata of each call that says who calls
+
+    def _metadata(self, span: Span) -> Metadata:
+        return (*self._authorization, *span.headers)
 
     def _patience(self, timeout: float | None, operation: str | None = None) -> Patience:
         return Patience(self._target, self._timeout if timeout is None else timeout, operation=operation)

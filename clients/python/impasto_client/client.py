@@ -16,13 +16,14 @@ from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from impasto_client.access import Access, PathLike
 from impasto_client.building import StyleLike, create_request, get_style_request, list_request, stylize_request
-from impasto_client.calling import DEFAULT_TIMEOUT, OnLost, Patience
+from impasto_client.calling import DEFAULT_TIMEOUT, Metadata, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
 from impasto_client.paintings import Painting
 from impasto_client.results import Style, Stylized
 from impasto_client.streaming import StreamingClient
+from impasto_client.tracing import traced
 
 _Reply = TypeVar("_Reply")
 _Item = TypeVar("_Item")
@@ -346,15 +347,22 @@ class Client(StreamingClient):
         return self._call(method, request(name=operation), self._patience(timeout, operation))
 
     def _call(self, method: Callable[..., _Reply], request: Any, patience: Patience) -> _Reply:
-        while True:
-            try:
-                return method(request, timeout=patience.left(), metadata=self._authorization)
-            except grpc.RpcError as error:
-                time.sleep(patience.pause_after(error))
+        with traced(request) as span:
+            while True:
+                try:
+                    return method(request, timeout=patience.left(), metadata=self._metadata(span))
+                except grpc.RpcError as error:
+                    time.sleep(patience.pause_after(error))
 
     def _follow(self, method: Callable[..., Any], following: Following[_Item], patience: Patience) -> Iterator[_Item]:
+        with traced(following.request) as span:
+            yield from self._followed(method, following, patience, self._metadata(span))
+
+    def _followed(
+        self, method: Callable[..., Any], following: Following[_Item], patience: Patience, metadata: Metadata
+    ) -> Iterator[_Item]:
         while True:
-            stream = method(following.request, timeout=patience.left(), metadata=self._authorization)
+            stream = method(following.request, timeout=patience.left(), metadata=metadata)
             try:
                 for reply in stream:
                     patience.met()

@@ -7,7 +7,6 @@ time; one reads the answers; one, which is gRPC's, sends. All end with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from functools import partial
 from threading import Condition, Thread
 from typing import Any
 
@@ -15,10 +14,11 @@ import grpc
 
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.building import stream_config
-from impasto_client.calling import Caller, OnLost, checked_timeout
+from impasto_client.calling import Caller, Metadata, OnLost, checked_timeout
 from impasto_client.errors import ServerUnavailable
 from impasto_client.exchange import DEFAULT_WINDOW, Exchange
 from impasto_client.photos import PhotoLike, StreamResult, TrainedStyle
+from impasto_client.tracing import traced
 
 _SOURCE_TIME = 1.0  # s that the caller's iterable, which nothing can interrupt, has to return when the stream ends
 
@@ -86,21 +86,29 @@ class StreamingClient(Caller):
         patience = self._timeout if timeout is None else timeout
         checked_timeout(patience)
         exchange = Exchange(self._target, config, patience, on_lost)
-        return _Stream(exchange, partial(self._stub.StylizeStream, metadata=self._authorization), photos).results()
+        return _Stream(exchange, self._stub.StylizeStream, self._authorization, photos).results()
 
 
 class _Stream:
     """One stream, on its threads. Every change of the exchange is made, and awaited, under one condition."""
 
-    def __init__(self, exchange: Exchange, method: Callable[..., Any], photos: Iterable[PhotoLike]) -> None:
+    def __init__(
+        self, exchange: Exchange, method: Callable[..., Any], metadata: Metadata, photos: Iterable[PhotoLike]
+    ) -> None:
         self._exchange = exchange
         self._method = method
+        self._metadata = metadata
         self._photos = photos
         self._changed = Condition()
         self._call: Any = None
 
     def results(self) -> Generator[StreamResult, None, None]:
         """Yield the results."""
+        with traced(self._exchange.opening) as span:
+            self._metadata = (*self._metadata, *span.headers)
+            yield from self._results()
+
+    def _results(self) -> Generator[StreamResult, None, None]:
         feeding = Thread(target=self._feed, name="impasto-photos", daemon=True)
         talking = Thread(target=self._talk, name="impasto-answers", daemon=True)
         feeding.start()
@@ -177,7 +185,7 @@ class _Stream:
         with self._changed:
             if self._exchange.closed:
                 return
-            self._call = self._method(self._requests(self._exchange.begin()))
+            self._call = self._method(self._requests(self._exchange.begin()), metadata=self._metadata)
         error: grpc.RpcError | ServerUnavailable | None = None
         try:
             for response in self._call:

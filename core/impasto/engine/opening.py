@@ -12,6 +12,12 @@ from impasto.engine.openvino import OpenVinoEngine
 from impasto.engine.runtime import available_providers
 from impasto.errors import EngineError
 
+_NEEDS = {
+    Provider.CUDA: "install impasto[cuda], and give this machine or container an NVIDIA GPU",
+    Provider.OPENVINO: "install impasto[cpu] on x86-64, and run on a processor of Intel's",
+    Provider.CPU: "install impasto[cpu]",
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +38,10 @@ def open_engine(bundle: Bundle, *, provider: Provider | None = None, threads: in
         return _fastest_that_works(bundle, available, threads)
     if provider not in available:
         names = ", ".join(item.value for item in available)
-        raise EngineError(f"provider {provider.value!r} is not available here; available: {names}")
+        raise EngineError(
+            f"provider {provider.value!r} is not available here; available: {names}; {_NEEDS[provider]}, or choose "
+            "another provider, or auto"
+        )
     return _open(bundle, provider, threads)
 
 

@@ -47,7 +47,11 @@ class Blobs:
             InvalidInput: not a URL that fsspec knows.
             MissingDependency: of the URL's protocol.
         """
-        files, root = resolve(url, field="blobs")
+        try:
+            files, root = resolve(url, field="blobs")
+        except OSError as error:  # of a protocol that connects at once
+            name, credentials = without_credentials(url)
+            raise StoreUnavailable(name, reason_of(error, credentials)) from error
         return _Folder(files, root, url) if isinstance(files, LocalFileSystem) else Blobs(files, root, url)
 
     def marker(self) -> str | None:
@@ -110,20 +114,29 @@ class Blobs:
         """Remove what killed processes left half-written, which in an object store is nothing."""
 
     def ages(self) -> Mapping[str, float]:
-        """Return the seconds since anything of a job was written, by the job's id, as far as the store tells."""
+        """Return the seconds since anything of a job was written, by the job's id, as far as the store tells.
+
+        What time it is, it tells as well, by what is written now: this machine's clock may go another way.
+        """
         with self._translated():
+            now = self._clock()
             found = self._files.find(self._root, withdirs=True, detail=True)
         newest: dict[str, float] = {}
         for path, details in found.items():
             job = path[len(self._root) :].strip("/").split("/")[0]
             newest[job] = max(newest.get(job, 0), modified(details))
-        now = time.time()
         return {job: now - written for job, written in newest.items() if written and job not in ("", MARKER)}
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the store is there, and can be read."""
         if self.marker() is None:
             raise StoreUnavailable(self.name, f"{MARKER} is gone from it, so it is not what it was")
+
+    def _clock(self) -> float:
+        """Return the time by the store's clock, s since 1970: 0 where it does not tell."""
+        marker = self._path(MARKER)
+        self._files.pipe_file(marker, self._files.cat_file(marker))
+        return modified(self._files.info(marker))
 
     def _path(self, blob: str) -> str:
         return f"{self._root}/{blob}"

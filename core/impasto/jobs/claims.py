@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _lapsed = and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < clock())
 
+WAITING = or_(jobs.c.state == State.QUEUED.value, and_(_lapsed, ~jobs.c.cancelling, jobs.c.tries < MAX_ATTEMPTS))
+"""What a row is like that a worker may take."""
+
 
 def ending(state: State | ColumnElement[str]) -> dict[str, Any]:
     """Return the values of a row whose job ends now."""
@@ -98,10 +101,9 @@ def tidy(blobs: Blobs, job: str, keep: str = "") -> None:
 
 
 def _claim(worker: str, lease_seconds: float) -> Update:
-    waiting = or_(jobs.c.state == State.QUEUED.value, and_(_lapsed, ~jobs.c.cancelling, jobs.c.tries < MAX_ATTEMPTS))
     next_one = (
         select(jobs.c.id)
-        .where(waiting)
+        .where(WAITING)
         .order_by(jobs.c.priority.desc(), jobs.c.created, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -228,7 +230,7 @@ class Claim:
 
     def release(self) -> None:
         """Give the job back, to be gone on with from its checkpoint; this attempt does not count against it."""
-        given_back = {"state": State.QUEUED.value, "worker": None, "lease_until": None}
+        given_back = {"state": State.QUEUED.value, "worker": None, "lease_until": clock()}  # from when on it waits
         tries = case((jobs.c.tries > 0, jobs.c.tries - 1), else_=0)
         with self._database.write() as connection:
             held = select(jobs.c.cancelling).where(self._held).with_for_update()

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Column, Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from impasto.errors import InvalidInput, MissingDependency, StoreUnavailable
-from impasto.jobs.schema import jobs, metadata
+from impasto.jobs.schema import ADDED, jobs, metadata
 
 _URLS = "give sqlite:////folder/jobs.sqlite or postgresql://user@host/database"
 _OLDEST_SQLITE = (3, 35)  # has RETURNING
@@ -128,9 +128,13 @@ class Database:
         with self.alone() as connection:
             metadata.create_all(connection)
             present = {column["name"] for column in inspect(connection).get_columns(jobs.name)}
-        if missing := {column.name for column in jobs.columns} - present:
-            lacks = f"it lacks {', '.join(sorted(missing))}"
-            raise StoreUnavailable(self.name, f"another version of Impasto made the table {jobs.name}; {lacks}")
+            missing = [column for column in jobs.columns if column.name not in present]
+            if all(column.name in ADDED for column in missing):
+                for column in missing:
+                    _add(connection, column)
+                return
+        lacks = f"it lacks {', '.join(sorted(column.name for column in missing))}"
+        raise StoreUnavailable(self.name, f"another version of Impasto made the table {jobs.name}; {lacks}")
 
     def _use_write_ahead_log(self) -> None:
         """Let readers and the writer of a SQLite file not wait for each other; the file remembers it.
@@ -160,6 +164,12 @@ class Database:
             raise StoreUnavailable(self.name, str(error)) from error
 
 
+def _add(connection: Connection, column: Column[Any]) -> None:
+    """Add a column to the table that an earlier version made; its rows have nothing there."""
+    kind = column.type.compile(connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {jobs.name} ADD COLUMN {column.name} {kind}")
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -175,7 +185,8 @@ def _parse(url: str) -> URL:
 
 
 def _without_password(url: URL) -> str:
-    return re.sub(r"(password=)[^&]*", r"\1***", url.render_as_string(hide_password=True))
+    shown = url.set(drivername=url.get_backend_name())  # as it was given, without the driver
+    return re.sub(r"(password=)[^&]*", r"\1***", shown.render_as_string(hide_password=True))
 
 
 def _sqlite(url: URL) -> Engine:

@@ -153,6 +153,7 @@ class Job:
         cancelling: whether a running one has been told to stop.
         result: of a job that succeeded.
         failure: of one that failed.
+        traceparent: the span that made it, by W3C's trace context; empty where that was not traced.
     """
 
     id: str
@@ -170,3 +171,4 @@ class Job:
     cancelling: bool = False
     result: Result | None = None
     failure: Failure | None = None
+    traceparent: str = ""

@@ -57,11 +57,15 @@ jobs = Table(
     Column("notes", Text, nullable=False),
     Column("result", Text),
     Column("failure", Text),
+    Column("traceparent", String(100)),  # of who made it, by W3C's trace context
     UniqueConstraint("owner", "request_id", name="impasto_jobs_request"),
     Index("impasto_jobs_queue", "state", "priority", "created"),
     Index("impasto_jobs_owner", "owner", "created"),
     Index("impasto_jobs_created", "created"),
 )
+
+ADDED = frozenset({jobs.c.traceparent.name})
+"""Columns that tables made by earlier versions lack, which may be used beside this one: they can be null."""
 
 
 class clock(FunctionElement[int]):  # noqa: N801 (reads as the SQL function that it is)
@@ -124,6 +128,7 @@ def to_job(row: Row[Any]) -> Job:
         cancelling=row.cancelling,
         result=_to_result(json.loads(row.result)) if row.result else None,
         failure=Failure(**json.loads(row.failure)) if row.failure else None,
+        traceparent=row.traceparent or "",
     )
 
 

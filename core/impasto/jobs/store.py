@@ -104,6 +104,7 @@ class Jobs:
         request_id: str | None = None,
         priority: int = 0,
         quota: int = 0,
+        traceparent: str = "",
     ) -> Job:
         """Queue a job. A request that is made again with the same id returns the job that it made.
 
@@ -114,6 +115,7 @@ class Jobs:
             request_id: the owner's name for this request.
             priority: the higher, the sooner.
             quota: how many of the owner's jobs may wait or run, this one included; 0 for any number.
+            traceparent: the span that makes it, by W3C's trace context; empty where there is none.
 
         Raises:
             JobQuotaReached: the owner has as many.
@@ -140,6 +142,7 @@ class Jobs:
             "commission": to_document(commission),
             "progress": to_document(Progress()),
             "notes": to_document([]),
+            "traceparent": traceparent or None,
         }
         try:
             self._blobs.write(f"{job}/{PHOTO}", photo)
@@ -256,6 +259,16 @@ class Jobs:
         with self._database.read() as connection:
             found = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
         return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
+
+    def longest_wait(self) -> float:
+        """Return for how many seconds the job has waited that has waited longest; 0 where none waits.
+
+        One that was begun waits again from when its worker's lease lapsed.
+        """
+        since = func.min(func.coalesce(jobs.c.lease_until, jobs.c.created))
+        with self._database.read() as connection:
+            waited = connection.scalar(select(clock() - since).where(claims.WAITING))
+        return max(0, waited or 0) / SECOND
 
     def sweep(self) -> int:
         """Delete expired jobs, and once an hour pictures that belong to none; return how many jobs were deleted.

@@ -6,6 +6,7 @@ becomes of the place that it came from.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from impasto.bundle import MANIFEST, Bundle, load_bundle, parse_manifest, sha256
 from impasto.errors import BundleError, ImpastoError, InvalidInput, MissingDependency
 from impasto.places import reason_of, resolve, without_credentials
-from impasto_server.errors import BundleDamaged, BundleUnreachable
+from impasto_server.errors import BundleDamaged, BundleUnreachable, FolderUnusable
 
 MOST_BYTES = 4 * 2**30
 """Of a bundle, all files together; the largest transformers have some tens of megabytes."""
@@ -29,8 +30,10 @@ MOST_FILES = 10_000
 _MOST_MANIFEST_BYTES = 16 * 2**20
 _LONGEST_NAME = 200  # characters of a file's, its folder included
 _CHUNK = 2**20  # bytes
+_SERVERS_FAULT = 500  # and what is above it: statuses of HTTP
 _DRAFT = ".draft-"
 _DRAFT_SECONDS = 86_400.0  # no download takes longer
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)  # of a folder that cannot be written to
 
 
 class Origin:
@@ -105,8 +108,12 @@ class Origin:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, ImpastoError, MemoryError, GeneratorExit):
+        except (ImpastoError, MemoryError, GeneratorExit):
             raise
+        except FileNotFoundError as error:
+            if _has_answered(error):
+                raise
+            raise BundleUnreachable(self.name, reason_of(_cause(error), self._secrets)) from error
         except Exception as error:
             raise BundleUnreachable(self.name, reason_of(error, self._secrets)) from error
 
@@ -125,6 +132,32 @@ class Cache:
         self._folder = folder
         self._most_bytes = most_bytes
         self._most_files = most_files
+
+    def check(self) -> None:
+        """Make sure that copies can be kept in the folder, as far as that can be told before there is one.
+
+        Raises:
+            FolderUnusable: it can neither be made nor written to. One that is full is none: that may pass.
+        """
+        draft = self._draft()
+        try:
+            draft.mkdir(parents=True)
+            draft.rmdir()
+        except OSError as error:
+            if error.errno not in _MAY_PASS:
+                raise FolderUnusable(
+                    f"bundle_cache: {self._folder} cannot be written to: {error.strerror}; mount a folder there that "
+                    "can, or give one with --bundle-cache or --state-dir"
+                ) from error
+
+    def bundle_at(self, source: str) -> Bundle:
+        """Return a bundle that a server begins with: in a folder of this machine as it lies there, elsewhere copied.
+
+        Raises:
+            BundleError: it is damaged, or there is none in the folder.
+            InvalidInput, BundleDamaged, BundleUnreachable: see `fetch`.
+        """
+        return self.fetch(source) if is_url(source) else load_bundle(Path(source))
 
     def fetch(self, source: str) -> Bundle:
         """Return a bundle, of which this folder has a copy then; what it has already is not copied again.
@@ -163,7 +196,7 @@ class Cache:
 
     def _copied(self, origin: Origin, manifest: bytes, home: Path) -> Bundle:
         names = self._names(origin, manifest)
-        draft = self._folder / f"{_DRAFT}{uuid4().hex}"
+        draft = self._draft()
         draft.mkdir(parents=True)
         try:
             left = self._most_bytes
@@ -176,6 +209,9 @@ class Cache:
             return replace(bundle, path=home)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def _draft(self) -> Path:
+        return self._folder / f"{_DRAFT}{uuid4().hex}"
 
     def _names(self, origin: Origin, manifest: bytes) -> list[str]:
         names = list(parse_manifest(manifest, origin.name)["files"])
@@ -193,6 +229,22 @@ class Cache:
             return origin.copy(name, target, most)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise BundleError(f"{origin.name}: {MANIFEST} lists {name!r} as a file and as a folder") from error
+
+
+def is_url(source: str) -> bool:
+    """Return whether a bundle is to be fetched from there, and is not just looked for in a folder of this machine."""
+    return "://" in source
+
+
+def _has_answered(error: FileNotFoundError) -> bool:
+    """Return whether a place says that a file is not there. fsspec says so too of an HTTP server out of reach."""
+    cause = _cause(error)
+    out_of_reach = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+    return not (out_of_reach or getattr(cause, "status", 0) >= _SERVERS_FAULT)
+
+
+def _cause(error: Exception) -> Exception:
+    return error.__cause__ if isinstance(error.__cause__, Exception) else error
 
 
 def _verified(draft: Path, origin: Origin) -> Bundle:

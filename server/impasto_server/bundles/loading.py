@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from impasto.bundle import Bundle, load_bundle
+from impasto.backoff import Backoff
+from impasto.bundle import Bundle
 from impasto.engine import Engine
-from impasto.errors import EngineError, MissingDependency
+from impasto.errors import EngineError, InvalidInput, MissingDependency
 from impasto.logs import Log
 from impasto.places import without_credentials
 from impasto_server.bundles.fetching import Cache
@@ -33,16 +33,6 @@ class OpenChecked(Protocol):
     """Opens the engine of a bundle that has passed a check; what it returns is what keeps the engine open."""
 
     def __call__(self, bundle: Bundle, check: Callable[[Bundle, Engine], None]) -> Awaitable[object]: ...
-
-
-def begin_with(sources: Sequence[str], cache: Cache) -> Library:
-    """Return the bundles that a server begins with: those in folders of this machine as they lie there, others copied.
-
-    Raises:
-        BundleError: one is damaged.
-        InvalidInput, BundleRefused, BundleUnreachable: see `Cache.fetch`.
-    """
-    return Library([cache.fetch(one) if "://" in one else load_bundle(Path(one)) for one in sources])
 
 
 class Loader:
@@ -76,19 +66,22 @@ class Loader:
         self._turn = asyncio.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, THREAD_NAME)
 
-    async def begin(self, sources: Sequence[str]) -> None:
-        """Open the engines of what the server begins with, and put it on the shelf, all at once.
+    async def begin(self, sources: Sequence[str], waiting: Callable[[str], None]) -> None:
+        """Fetch what the server begins with, open the engines, and put it on the shelf, all at once.
 
         Args:
-            sources: where each bundle of the shelf's library came from.
+            sources: where each bundle lies. One that cannot be reached is waited for.
+            waiting: told what for; nothing once it is over.
 
         Raises:
+            BundleError: one is damaged, or in a folder where there is none.
+            InvalidInput: a URL is of no use here, or no bundle is there.
             EngineError, MissingDependency: one cannot be painted with here.
-            BundleRefused: one does not pass the probe.
+            BundleRefused: one is damaged, or does not pass the probe.
         """
-        library = self._shelf.library
+        await self.on_thread(self._cache.tidy)
+        library = Library([await self._reached(source, waiting) for source in sources])
         async with self._turn:
-            await self.on_thread(self._cache.tidy)
             new = [
                 await self._equipped(bundle, without_credentials(source)[0])
                 for bundle, source in zip(library.bundles, sources, strict=True)
@@ -146,6 +139,26 @@ class Loader:
     def close(self) -> None:
         """Begin with nothing more; what has begun goes on to its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _reached(self, source: str, waiting: Callable[[str], None]) -> Bundle:
+        """Return a bundle as soon as where it lies can be reached."""
+        name, backoff, away = without_credentials(source)[0], Backoff(), False
+        while True:
+            try:
+                bundle = await self.on_thread(self._cache.bundle_at, source)
+            except InvalidInput as error:
+                raise InvalidInput("bundles", error.reason) from error
+            except BundleUnreachable as error:
+                waiting(f"waiting for a bundle: {error}")
+                if not away:
+                    self._log.warning("bundle away", source=name, reason=error.reason)
+                away = True
+                await asyncio.sleep(backoff.next())
+            else:
+                if away:
+                    waiting("")
+                    self._log.info("bundle back", source=name)
+                return bundle
 
     async def _fetched(self, source: str) -> Bundle:
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from impasto.logs import Log
-from impasto_server.bundles.fetching import Cache
+from impasto_server.bundles.fetching import Cache, is_url
 from impasto_server.bundles.ledger import Ledger
 from impasto_server.bundles.library import Library
-from impasto_server.bundles.loading import Loader, OpenChecked, begin_with
+from impasto_server.bundles.loading import Loader, OpenChecked
 from impasto_server.bundles.probing import Probe
 from impasto_server.bundles.shelf import Shelf
 from impasto_server.bundles.store import BundleStore
@@ -16,13 +18,14 @@ from impasto_server.bundles.watcher import Unwatched, Watcher, Watching
 from impasto_server.config import Config
 from impasto_server.metrics import Metrics
 
+_SAY_AGAIN = 1.0  # s, between two looks why there is nothing to paint with
+
 
 class Stock:
     """Keeps bundles. To be used inside a running event loop.
 
     Args:
         config: which bundles, and where new ones come from.
-        library: those to begin with, in the order of the configuration.
         open: opens their engines.
         probe: what they have to pass.
         changed: told of each change of what is held.
@@ -41,7 +44,6 @@ class Stock:
     def __init__(
         self,
         config: Config,
-        library: Library,
         open: OpenChecked,
         probe: Probe,
         *,
@@ -51,28 +53,46 @@ class Stock:
     ) -> None:
         self._config = config
         self._log = log
-        self.shelf = Shelf(config.bundle_versions, library, changed)
-        cache = Cache(config.bundle_cache_folder)
-        self.loader = Loader(self.shelf, cache, open, probe, counted=metrics.bundle_loaded, log=log)
+        self.shelf = Shelf(config.bundle_versions, Library(()), changed)
+        self._cache = Cache(config.bundle_cache_folder)
+        self.loader = Loader(self.shelf, self._cache, open, probe, counted=metrics.bundle_loaded, log=log)
         self.watching = self._watcher(config.bundle_store, metrics) if config.bundle_store else Unwatched()
 
-    async def begin(self) -> None:
-        """Open the engines, look into the store once, and wait until there is something to paint with.
+    async def begin(self, waiting: Callable[[str], None]) -> None:
+        """Load what the server begins with, look into the store once, and wait until there is something to paint with.
+
+        Args:
+            waiting: told what for, whenever that may have changed.
 
         Raises:
-            EngineError, MissingDependency: a bundle to begin with cannot be painted with here.
-            BundleRefused: it does not pass the probe.
+            FolderUnusable: copies of bundles cannot be kept where they should be.
+            BundleError, InvalidInput, EngineError, MissingDependency, BundleRefused: see `Loader.begin`.
         """
-        await self.loader.begin(self._config.bundle_sources)
+        sources = self._config.bundle_sources
+        if self._config.bundle_store or any(map(is_url, sources)):
+            await self.loader.on_thread(self._cache.check)
+        await self.loader.begin(sources, waiting)
         await self.watching.begin()
         if not self.shelf.held:
-            self._log.warning("waiting for a bundle", reason="none is given, and the store has none that can be served")
-        await self.shelf.filled()
+            await self._wait_for_the_store(waiting)
 
     async def stop(self) -> None:
         """Look for no more; what is held is painted with to the end."""
         await self.watching.stop()
         self.loader.close()
+
+    async def _wait_for_the_store(self, waiting: Callable[[str], None]) -> None:
+        self._log.warning("waiting for a bundle", reason=self._why_none())
+        while not self.shelf.held:
+            waiting(f"waiting for a bundle: {self._why_none()}")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.shelf.filled(), _SAY_AGAIN)
+
+    def _why_none(self) -> str:
+        if self.watching.trouble:
+            return self.watching.trouble
+        refused = [f"{one.source} is refused: {one.reason}" for one in self.shelf.refusals.values()]
+        return refused[-1] if refused else "none is given, and the store has none"
 
     def _watcher(self, url: str, metrics: Metrics) -> Watching:
         store = BundleStore(url)
@@ -86,14 +106,3 @@ class Stock:
             reachable=metrics.bundle_store,
             log=self._log,
         )
-
-
-def starting_library(config: Config) -> Library:
-    """Return the bundles that a server begins with, read and verified.
-
-    Raises:
-        BundleError, BundleRefused: one is damaged.
-        InvalidInput, MissingDependency: a URL is of no use here, or no bundle is there.
-        BundleUnreachable: it cannot be fetched.
-    """
-    return begin_with(config.bundle_sources, Cache(config.bundle_cache_folder))

@@ -21,7 +21,13 @@ _LOOKS_UNTIL_GONE = 2  # that do not find a bundle: one that is being replaced m
 
 
 class Watching(Protocol):
-    """Looks for new bundles."""
+    """Looks for new bundles.
+
+    Attributes:
+        trouble: why the latest look met no store; empty where it did.
+    """
+
+    trouble: str
 
     async def begin(self) -> None:
         """Look once, and then again and again, until stopped."""
@@ -40,6 +46,8 @@ class Watching(Protocol):
 
 class Unwatched:
     """Where no store is watched."""
+
+    trouble = ""
 
     async def begin(self) -> None:
         """Do nothing."""
@@ -110,6 +118,7 @@ class Watcher:
         self._ledger = ledger
         self._reachable = reachable
         self._log = log
+        self.trouble = ""
         self._known: dict[str, _Known] = {}
         self._failures = 0  # looks in a row that met no store
         self._turn = asyncio.Lock()
@@ -264,10 +273,12 @@ class Watcher:
         if not self._failures:
             self._log.warning("bundle store away", store=self._store.name, reason=error.reason)
         self._failures += 1
+        self.trouble = str(error)
         self._reachable(False)
 
     def _back(self) -> None:
         if self._failures:
             self._log.info("bundle store back", store=self._store.name)
         self._failures = 0
+        self.trouble = ""
         self._reachable(True)

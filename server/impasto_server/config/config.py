@@ -18,6 +18,7 @@ from impasto_server.config.life import LifeOptions
 from impasto_server.config.limits import LimitOptions
 from impasto_server.config.listening import ListeningOptions
 from impasto_server.config.privacy import PrivacyOptions
+from impasto_server.config.tracing import TracingOptions
 from impasto_server.config.values import Address
 
 PROGRAM = "impasto-server"
@@ -25,6 +26,7 @@ ENV_PREFIX = "IMPASTO_"
 
 
 class Config(  # the last first
+    TracingOptions,
     LifeOptions,
     PrivacyOptions,
     JobOptions,
@@ -41,8 +43,8 @@ class Config(  # the last first
     with --config, under the option's name with underscores: `working_size = 1024`. An option wins over the
     environment, the environment over the file, the file over the default.
 
-    `impasto-server config [options]` prints what all options come to, and `impasto-server token` makes a token for a
-    caller.
+    `impasto-server config [options]` prints what all options come to, `impasto-server token` makes a token for a
+    caller, and `impasto-server ready` asks a running server whether it is ready, as probes do.
     """
 
     model_config = SettingsConfigDict(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
+from impasto.tracing import Stage, current_span
 from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
 from impasto_server.fast.codec import Codec
@@ -83,6 +84,7 @@ class CachingPainter:
         key = await self._codec.run(_key, order, brush, self._precision(brush.transformer))
         found = self._results.get(key)
         self._asked(found is not None)
+        current_span().add([Stage("lookup", begun, perf_counter(), {"hit": found is not None})])
         if found is not None:
             return replace(found, pixels=0, batch=0, seconds={"total": perf_counter() - begun})
         painting = await self._painter.paint(order, brush, caller, patient=patient)

@@ -6,10 +6,11 @@ loop hears of its end alone, since each time that it is woken it keeps everyone 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from impasto.images import Limits, Size
+from impasto.tracing import Stage
 from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
 from impasto_server.errors import ShuttingDown
@@ -66,7 +67,8 @@ class Errand:
         self._called_off = False
         self._withdraw: Callable[[], None] | None = None
         self._begun = perf_counter()
-        self._seconds: dict[str, float] = {}
+        self._stages: list[Stage] = []
+        self._under_way = ("decode", self._begun)
 
     def start(self) -> None:
         self._next(self._read)
@@ -76,6 +78,18 @@ class Errand:
         self._called_off = True
         if self._withdraw is not None:
             self._withdraw()
+
+    def stages(self, error: str = "") -> Sequence[Stage]:
+        """Return what it went through.
+
+        Args:
+            error: why it went no further, if it did not: then what was under way is the last of them, `paint` where
+                it may have waited for an engine or been with one.
+        """
+        if not error:
+            return self._stages
+        name, begun = self._under_way
+        return [*self._stages, Stage(name, begun, perf_counter(), error=error)]
 
     def _read(self) -> None:
         try:
@@ -87,7 +101,9 @@ class Errand:
                 self._mark,
                 self._suitable,
             )
-            self._seconds["decode"] = perf_counter() - self._begun
+            decoded = perf_counter()
+            self._under_way = ("paint", decoded)
+            self._stages.append(Stage("decode", self._begun, decoded))
             if self._brush.paints:
                 self._queue(photo)
         finally:
@@ -116,26 +132,43 @@ class Errand:
 
     def _write(self, photo: Photo, run: Run | None) -> None:
         begun = perf_counter()
+        self._under_way = ("encode", begun)
         if run is None:
             file = pictures.write_unpainted(photo, self._order)
         else:
-            self._seconds |= {"queue": run.queued, "engine": run.painting}
+            self._painted(run, photo)
             file = pictures.write_painted(run.planes, photo, self._order)
         ended = perf_counter()
-        self._seconds |= {"encode": ended - begun, "total": ended - self._begun}
+        self._stages.append(Stage("encode", begun, ended))
         width, height = photo.working_size
         self._then(
             Painting(
                 file=file,
                 format=self._order.format,
                 size=photo.result,
+                photo_size=photo.size,
                 working_size=photo.working_size,
                 bundle=self._brush.bundle,
                 pixels=width * height if run else 0,
                 batch=run.batch if run else 0,
-                seconds=self._seconds,
+                seconds={stage.name: stage.seconds for stage in self._stages} | {"total": ended - self._begun},
             )
         )
+
+    def _painted(self, run: Run, photo: Photo) -> None:
+        """Note where a run's time went."""
+        width, height = photo.working_size
+        facts = {
+            "bundle": self._brush.bundle,
+            "transformer": self._brush.transformer,
+            "provider": run.provider,
+            "precision": run.precision,
+            "batch": run.batch,
+            "width": width,
+            "height": height,
+        }
+        self._stages.append(Stage("queue", run.begun - run.queued, run.begun))
+        self._stages.append(Stage("engine", run.begun, run.begun + run.painting, facts))
 
     def _next(self, step: Callable[[], None]) -> None:
         """Have a step done on a codec thread, unless nobody waits any more."""

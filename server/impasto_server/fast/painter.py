@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from impasto.images import Limits
+from impasto.tracing import current_span
 from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
 from impasto_server.fast.admission import Admission
@@ -88,11 +89,18 @@ class Painter:
                 then=outcome.tell,
             )
             errand.start()
+            error = ""
             try:
                 painting = await outcome.told
             except asyncio.CancelledError:
                 errand.call_off()
+                error = "called off"
                 raise
+            except Exception as failure:
+                error = str(failure) or type(failure).__name__
+                raise
+            finally:
+                current_span().add(errand.stages(error))
         self._forecast.note(painting)
         return painting
 

@@ -21,12 +21,14 @@ class Photo:
 
     Attributes:
         pixels: [H, W, 3]; with margins, where an engine is to paint it.
+        size: its own.
         working_size: its size, without margins.
         result: the size of the result.
         metadata: of the result.
     """
 
     pixels: Pixels = field(repr=False)
+    size: Size
     working_size: Size
     result: Size
     metadata: Metadata = field(repr=False)
@@ -54,10 +56,10 @@ def read(
     result = output_size(file.size, order.output_size, order.format, limits.max_pixels)
     exif = carried(file.exif, order.metadata, *result)
     if not brush.paints:
-        return Photo(file.decode(), file.size, result, Metadata(exif))
+        return Photo(file.decode(), file.size, file.size, result, Metadata(exif))
     painted_at = suitable(working_size(file.size, order.working_size, default_working_size))
     pixels = _with_margins(file.decode(painted_at), brush.size_multiple)
-    return Photo(pixels, painted_at, result, Metadata(exif, mark))
+    return Photo(pixels, file.size, painted_at, result, Metadata(exif, mark))
 
 
 def write_painted(planes: Planes, photo: Photo, order: Order) -> bytes:

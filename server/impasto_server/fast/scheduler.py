@@ -64,15 +64,20 @@ class Run:
 
     Attributes:
         planes: [1, 3, H, W], RGB in 0..1.
+        begun: when an engine took it, as `perf_counter` tells it.
         queued: s, spent waiting for an engine.
         painting: s, spent on one, with the rest of its batch.
         batch: how many were painted with it, itself included.
+        provider, precision: what the engine runs on, and computes in.
     """
 
     planes: Planes = field(repr=False)
+    begun: float
     queued: float
     painting: float
     batch: int
+    provider: str
+    precision: str
 
 
 Then = Callable[[Run | Exception], None]
@@ -288,6 +293,7 @@ class Scheduler:
         """Return what became of each piece of a batch."""
         pieces = [ticket.piece for ticket in batch.tickets]
         try:
+            engine = self._engines.equipment[pieces[0].transformer].engine
             painted = self._engines.run(
                 pieces[0].transformer,
                 [piece.pixels for piece in pieces],
@@ -298,7 +304,15 @@ class Scheduler:
             return [error] * len(pieces)
         took = perf_counter() - batch.begun
         return [
-            Run(painted[index : index + 1], batch.begun - ticket.asked, took, len(pieces))
+            Run(
+                planes=painted[index : index + 1],
+                begun=batch.begun,
+                queued=batch.begun - ticket.asked,
+                painting=took,
+                batch=len(pieces),
+                provider=engine.name,
+                precision=engine.precision,
+            )
             for index, ticket in enumerate(batch.tickets)
         ]
 

@@ -59,6 +59,7 @@ class FastWay:
             queue_depth=lambda: self._scheduler.depth,
             predicted_wait=lambda: forecast.wait(""),
             cache_bytes=lambda: results.size,
+            places=config.max_concurrent_requests,
         )
 
     def overdue(self) -> Overdue | None:

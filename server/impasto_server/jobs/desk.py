@@ -11,6 +11,7 @@ from time import perf_counter
 
 from impasto.images import Limits, Size, decode
 from impasto.jobs import Commission, Job, Jobs, State
+from impasto.tracing import Stage, current_span
 from impasto_server.errors import JobCancelled, JobFailed, ShuttingDown
 from impasto_server.fast.admission import Admission
 from impasto_server.fast.codec import Codec
@@ -81,11 +82,14 @@ class JobDesk:
             QueueFull, JobQuotaReached, RequestReused, StoreUnavailable: see `Jobs.create`.
         """
         await self._store.open()
+        span = current_span()
         with self._admission.admit(client):
             begun = perf_counter()
             commission = await self._commission(order)
-            looked = perf_counter() - begun
+            looked = perf_counter()
+            span.add([Stage("decode", begun, looked)])
         with self._storing.admit(client):
+            storing = perf_counter()
             job = await self._store.ask(
                 Jobs.create,
                 commission,
@@ -95,8 +99,10 @@ class JobDesk:
                 request_id=order.request_id,
                 priority=order.priority,
                 quota=quota,
+                traceparent=span.traceparent,
             )
-        return Made(job, looked)
+            span.add([Stage("store", storing, perf_counter(), {"job": job.id})])
+        return Made(job, looked - begun)
 
     async def get(self, id: str, owner: str) -> Job:
         """Return a job, or raise JobNotFound or StoreUnavailable."""

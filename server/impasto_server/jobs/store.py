@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
-from impasto.errors import StoreUnavailable
+from impasto.errors import InvalidInput, StoreUnavailable
 from impasto.jobs import Jobs
 from impasto.logs import Log
 
@@ -42,6 +42,7 @@ class Store:
         self._refusal: StoreUnavailable | None = None
         self._refused_at = -_TRY_AGAIN_AFTER
         self._away = False
+        self._begun = False
 
     async def ask(self, question: Callable[Concatenate[Jobs, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of Jobs on a thread.
@@ -57,6 +58,17 @@ class Store:
             raise
         self._note(away=False)
         return answer
+
+    async def begin(self) -> None:
+        """Open it for the first time, or raise what `ask` raises.
+
+        Raises:
+            InvalidInput: it is not to be opened as it is. Found later, that is one more way to be away.
+        """
+        try:
+            await self.open()
+        finally:
+            self._begun = True
 
     async def open(self) -> None:
         """Open it, if that has not been done, or raise what `ask` raises."""
@@ -91,6 +103,11 @@ class Store:
         except StoreUnavailable as error:
             self._refusal, self._refused_at = error, monotonic()
             raise
+        except InvalidInput as error:
+            if not self._begun:
+                raise
+            self._refusal, self._refused_at = StoreUnavailable("the job store", str(error)), monotonic()
+            raise self._refusal from error
 
     def _note(self, *, away: bool, reason: str = "") -> None:
         """Log the first of a row of failures, and the end of the row."""

@@ -14,6 +14,7 @@ from impasto.logs import Log
 from impasto_server.config import Config
 
 WORKER = "impasto_worker.main"
+_OURS = ("IMPASTO_HTTP", "IMPASTO_PORTS_FILE")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # s, before a worker that died is started again
 _HEALTHY_AFTER = 60.0  # s; one that lived so long is started again after the first pause
@@ -128,6 +129,7 @@ def worker_command(config: Config, device: str | None = None) -> list[str]:
         "--max-pixels": config.max_pixels,
         "--mark-results": str(config.mark_results).lower(),
         "--stop-seconds": max(1.0, config.drain_seconds),
+        "--traces": config.traces,
         "--log-level": config.log_level,
         "--log-format": config.log_format,
     }
@@ -135,4 +137,6 @@ def worker_command(config: Config, device: str | None = None) -> list[str]:
 
 
 def worker_environment(config: Config) -> dict[str, str]:
-    return {**os.environ, "IMPASTO_DATABASE": config.database_url, "IMPASTO_BLOBS": config.blobs_url}
+    """Return what a worker finds: all that the server does, but for where the server itself listens."""
+    inherited = {key: value for key, value in os.environ.items() if key not in _OURS}
+    return {**inherited, "IMPASTO_DATABASE": config.database_url, "IMPASTO_BLOBS": config.blobs_url}

@@ -20,13 +20,22 @@ class Upkeep:
 
     Args:
         store: where the jobs are.
-        counted: told how many jobs are in each state.
+        counted: told how many jobs are in each state, and how many s the oldest of those that wait has waited.
+        reached: told, of each look into the store, whether it was there.
         log: of what was deleted.
     """
 
-    def __init__(self, store: Store, *, counted: Callable[[Mapping[State, int]], None], log: Log) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        counted: Callable[[Mapping[State, int], float], None],
+        reached: Callable[[bool], None],
+        log: Log,
+    ) -> None:
         self._store = store
-        self._tell = counted
+        self._counted = counted
+        self._reached = reached
         self._log = log
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -49,8 +58,20 @@ class Upkeep:
             await asyncio.sleep(seconds)
 
     async def _count(self) -> None:
-        self._tell(await self._store.ask(Jobs.counts))
+        try:
+            counts, oldest = await self._store.ask(_look)
+        except StoreUnavailable:
+            self._reached(False)
+            raise
+        self._reached(True)
+        self._counted(counts, oldest)
 
     async def _sweep(self) -> None:
         if deleted := await self._store.ask(Jobs.sweep):
             self._log.info("expired jobs deleted", jobs=deleted)
+
+
+def _look(jobs: Jobs) -> tuple[Mapping[State, int], float]:
+    """Return what the store holds, or raise StoreUnavailable where its database or its pictures cannot be reached."""
+    jobs.ping()
+    return jobs.counts(), jobs.longest_wait()

@@ -16,6 +16,7 @@ from impasto_server.identity.certificates import Certificate, read_certificate
 from impasto_server.identity.recognition import Everyone, KnownCallers
 from impasto_server.identity.reloading import Reloading, Watcher
 from impasto_server.identity.roles import Role
+from impasto_server.metrics import Metrics
 from impasto_server.rpc.gate import IdentityGate
 
 
@@ -24,13 +25,14 @@ class Entrance:
 
     Args:
         config: which files there are.
+        metrics: of when the certificate in force expires.
         log: told of each time that they change.
 
     Raises:
         CallersUnreadable, CertificateUnusable: a file cannot be used.
     """
 
-    def __init__(self, config: Config, log: Log) -> None:
+    def __init__(self, config: Config, metrics: Metrics, log: Log) -> None:
         self._callers = self._certificate = None
         if file := config.callers_file:
             self._callers = Reloading("callers", [file], partial(read_callers, file), log)
@@ -41,7 +43,8 @@ class Entrance:
         if files := config.tls_files:
             ca = config.tls_client_ca
             read = partial(read_certificate, *files, ca)
-            self._certificate = Reloading("certificate", [*files, *([ca] if ca else [])], read, log)
+            self._certificate = certificate = Reloading("certificate", [*files, *([ca] if ca else [])], read, log)
+            metrics.watch_certificate(lambda: certificate.current.expires)
         self._watcher = Watcher([one for one in (self._callers, self._certificate) if one], log)
 
     def start(self) -> None:

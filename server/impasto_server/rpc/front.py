@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import grpc
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
+from google.protobuf.descriptor_pool import Default
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from impasto.logs import Log
+from impasto.tracing import Tracing
 from impasto.v1.admin_pb2_grpc import add_AdminServicer_to_server
 from impasto.v1.stylizer_pb2_grpc import add_StylizerServicer_to_server
 from impasto_server.bundles.stock import Stock
@@ -50,6 +52,7 @@ class Front:
         jobs: what takes jobs.
         health: what the server says of itself.
         metrics: of calls.
+        tracing: of calls, too.
         log: a line for each call.
 
     Attributes:
@@ -61,14 +64,23 @@ class Front:
     """
 
     def __init__(
-        self, config: Config, stock: Stock, painter: Paints, jobs: JobDesk, health: Health, metrics: Metrics, log: Log
+        self,
+        config: Config,
+        stock: Stock,
+        painter: Paints,
+        jobs: JobDesk,
+        health: Health,
+        metrics: Metrics,
+        tracing: Tracing,
+        log: Log,
     ) -> None:
         self.address = Address.parse(config.listen)
         self.admin_address = config.admin_address
         self._config = config
         self._metrics = metrics
+        self._tracing = tracing
         self._log = log
-        self._entrance = Entrance(config, log)
+        self._entrance = Entrance(config, metrics, log)
         self._transfers = Transfers(
             receive_seconds=config.receive_seconds,
             send_seconds=config.stream_idle_seconds,
@@ -90,6 +102,8 @@ class Front:
         add_StylizerServicer_to_server(stylizer, self._callers)  # type: ignore[no-untyped-call]
         add_OperationsServicer_to_server(Operations(jobs), self._callers)
         _complete(self._callers, health, SERVICES)
+        for method, timed in _methods(SERVICES):
+            metrics.expect(method, timed=timed)
         self._administrators = self._server(everyone=(Role.ADMIN,))
         add_AdminServicer_to_server(Admin(stock), self._administrators)  # type: ignore[no-untyped-call]
         _complete(self._administrators, health, (ADMIN,))
@@ -120,11 +134,18 @@ class Front:
         """Return a server without services, which lets everyone do this where there is no callers file."""
         allowances = allowances_of(self._config, behind=self._entrance.gate(everyone))
         return grpc.aio.server(
-            interceptors=[Interceptor(self._metrics, self._log, allowances, self._transfers)],
+            interceptors=[Interceptor(self._metrics, self._log, allowances, self._transfers, self._tracing)],
             options=transport_options(self._config),
             maximum_concurrent_rpcs=self._config.max_calls,
             compression=grpc.Compression.NoCompression,
         )
+
+
+def _methods(services: Collection[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the methods of services, as calls name them, and whether each has one answer."""
+    for service in services:
+        for method in Default().FindServiceByName(service).methods:
+            yield f"/{service}/{method.name}", not method.server_streaming
 
 
 def _complete(server: grpc.aio.Server, health: Health, services: Collection[str]) -> None:

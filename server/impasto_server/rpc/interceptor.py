@@ -7,7 +7,7 @@ who may not come in, and a caller that sends its request a byte at a time is not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
 from time import perf_counter
@@ -20,13 +20,20 @@ from grpc_status import rpc_status
 
 from impasto.errors import InvalidInput
 from impasto.logs import Log, forget_notes, note
+from impasto.tracing import OFF, Kind, Span, Tracing, use
 from impasto_server.metrics import Metrics
+from impasto_server.rpc import facts
 from impasto_server.rpc.gate import Gate
+from impasto_server.rpc.sent import TRACEPARENT, callers_id, sent_with
 from impasto_server.rpc.statuses import code_numbered, code_of, internal, reason_of_refusal, status_of
+from impasto_server.rpc.timing import waits_for_job
 from impasto_server.rpc.transfers import Transfers
 
 _Read = Callable[[str, AsyncIterator[Any], Any], Awaitable[Any]]
 """Makes what a method takes, of its name, and the messages and the context of its call."""
+
+_Begin = Callable[[Mapping[str, Any]], Span]
+"""Begins a call's span, of its metadata."""
 
 _OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
 
@@ -43,7 +50,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ask for. A caller that went away, or whose deadline passed, is no error.
     """
 
-    def __init__(self, metrics: Metrics, log: Log, gate: Gate, transfers: Transfers) -> None:
+    def __init__(self, metrics: Metrics, log: Log, gate: Gate, transfers: Transfers, tracing: Tracing) -> None:
         """Set up.
 
         Args:
@@ -51,11 +58,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
             log: one line for each call, and the story of unexpected errors.
             gate: what each call passes first.
             transfers: receives requests, and sends the answers of streams.
+            tracing: of each call a span.
         """
         self._metrics = metrics
         self._log = log
         self._gate = gate
         self._transfers = transfers
+        self._tracing = tracing
         self._wrapped: dict[str, Any] = {}  # by method; made once, since every call of a method gets the same
         self._process = uuid4().hex[:16]
         self._numbers = count()
@@ -77,24 +86,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Return a handler that surrounds a method; to gRPC, every request is a stream."""
         behaviour = _behaviour(handler)
         read = _as_they_come if handler.request_streaming else self._received
+        begin = self._beginning(method)
         if handler.response_streaming:
-            wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, read, behaviour)
+            wrap, call = grpc.stream_stream_rpc_method_handler, self._stream(method, begin, read, behaviour)
         else:
-            wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, read, behaviour)
+            wrap, call = grpc.stream_unary_rpc_method_handler, self._unary(method, begin, read, behaviour)
         return wrap(call, _parsing(handler.request_deserializer), handler.response_serializer)
 
-    def _unary(self, method: str, read: _Read, behaviour: Any) -> Any:
+    def _unary(self, method: str, begin: _Begin, read: _Read, behaviour: Any) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
-            async with self._around(method, context):
+            begun = perf_counter()
+            async with self._around(method, begin, context):
                 # which alone decides how long to hold it
-                return await behaviour(await read(method, requests, context), context)
+                answer = await behaviour(await read(method, requests, context), context)
+            if not waits_for_job():
+                self._metrics.took(method, perf_counter() - begun)
+            return answer
 
         return call
 
-    def _stream(self, method: str, read: _Read, behaviour: Any) -> Any:
+    def _stream(self, method: str, begin: _Begin, read: _Read, behaviour: Any) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> None:
             async with (
-                self._around(method, context),
+                self._around(method, begin, context),
                 aclosing(behaviour(await read(method, requests, context), context)) as responses,
             ):
                 begun = False
@@ -109,12 +123,27 @@ class Interceptor(grpc.aio.ServerInterceptor):
     async def _received(self, method: str, _: AsyncIterator[Any], context: Any) -> Any:
         return await self._transfers.receive(method, context)
 
+    def _beginning(self, method: str) -> _Begin:
+        """Return what begins the spans of a method's calls."""
+        tracing = self._tracing if method.startswith(_OURS) else OFF
+        _, service, name = method.split("/")
+        known = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+
+        def begin(sent: Mapping[str, Any]) -> Span:
+            parent = sent.get(TRACEPARENT, "")
+            return tracing.begin(f"{service}/{name}", kind=Kind.SERVER, traceparent=parent, facts=known)
+
+        return begin
+
     @asynccontextmanager
-    async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
+    async def _around(self, method: str, begin: _Begin, context: Any) -> AsyncIterator[None]:
         begun = perf_counter()
         request_id = f"{self._process}{next(self._numbers):016x}"  # uuid4 asks the kernel, which takes its time
+        sent = sent_with(context)
+        span = begin(sent)
+        use(span)
         forget_notes()
-        note(request_id=request_id, method=method)
+        note(request_id=request_id, method=method, **callers_id(sent), **span.notes)
         code = grpc.StatusCode.OK
         try:
             with self._gate.enter(method, context):
@@ -124,7 +153,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             raise
         except (asyncio.CancelledError, GeneratorExit):
             code = _why_cut_off(context, perf_counter() - begun)
-            self._metrics.cut_off(method, "deadline" if code is grpc.StatusCode.DEADLINE_EXCEEDED else "caller")
+            self._metrics.cut_off(method, _by_whom(code))
             raise
         except Exception as error:
             status = status_of(error)
@@ -141,6 +170,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
             self._metrics.called(method, code.name)
             write = self._log.info if method.startswith(_OURS) else self._log.debug
             write("call", code=code.name, ms=round((perf_counter() - begun) * 1e3, 1))
+            span.tell(lambda: {"rpc.grpc.status_code": code.value[0], **facts.of_notes()})
+            span.end(failed=code in facts.FAULTS)
 
 
 def _behaviour(handler: Any) -> Any:
@@ -162,6 +193,13 @@ def _parsing(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 async def _as_they_come(_: str, requests: AsyncIterator[Any], __: Any) -> AsyncIterator[Any]:
     return requests
+
+
+def _by_whom(code: grpc.StatusCode) -> str:
+    """Return who cut off the call that the current task serves, as metrics name it."""
+    if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "caller"
+    return "job" if waits_for_job() else "deadline"
 
 
 def _why_cut_off(context: Any, lasted: float) -> grpc.StatusCode:

@@ -6,22 +6,27 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+import grpc
+
 from impasto.errors import InvalidInput
-from impasto.logs import Log
+from impasto.logs import Log, note
+from impasto.tracing import current_span, use
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.bundles.shelf import Shelf
 from impasto_server.callers import Caller
 from impasto_server.errors import ShuttingDown
 from impasto_server.fast.painter import Paints
 from impasto_server.metrics import Metrics
-from impasto_server.rpc import messages
+from impasto_server.rpc import facts, messages
 from impasto_server.rpc.budget import Budget, Share
+from impasto_server.rpc.facts import Totals
 from impasto_server.rpc.idleness import Idleness
 from impasto_server.rpc.requests import read_order
-from impasto_server.rpc.statuses import code_of, internal, status_of
+from impasto_server.rpc.statuses import code_numbered, code_of, internal, status_of
 from impasto_server.rpc.windowed import windowed
 
 METHOD = "StylizeStream"
@@ -53,7 +58,7 @@ class Streams:
         held_bytes: the most that the photos and answers of all streams take, but for one of each stream.
         idle_seconds: after which a stream ends of which nothing is in the works and no photo comes.
         max_working_size, max_pixels: as for single requests.
-        log: where unexpected errors go.
+        log: where unexpected errors go, and a line a photo at debug level.
     """
 
     def __init__(
@@ -80,9 +85,14 @@ class Streams:
         self._closing = asyncio.Event()
 
     async def paint(
-        self, requests: AsyncIterator[pb.StylizeStreamRequest], caller: Caller
+        self, requests: AsyncIterator[pb.StylizeStreamRequest], caller: Caller, totals: Totals
     ) -> AsyncGenerator[pb.StylizeStreamResponse, None]:
         """Yield the answer to each photo.
+
+        Args:
+            requests: a configuration, then photos.
+            caller: whose they are.
+            totals: told of each photo.
 
         Raises:
             InvalidInput: a message that is not what it should be; what came before has been answered.
@@ -97,7 +107,7 @@ class Streams:
             share = self._budget.share()
 
             async def paint(item: pb.StylizeStreamItem) -> pb.StylizeStreamResponse:
-                answer = await self._answer(item, config, caller)
+                answer = await self._told_of(item, config, caller, totals)
                 share.change(answer.ByteSize() - item.ByteSize())
                 return answer
 
@@ -141,29 +151,52 @@ class Streams:
         finally:
             ending.cancel()
 
+    async def _told_of(
+        self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
+    ) -> pb.StylizeStreamResponse:
+        """Return the answer to a photo, with a span and a line; in a task of its own, so that its notes are its own."""
+        begun = perf_counter()
+        span = current_span().begin("photo")
+        use(span)
+        note(item=totals.begun())
+        code = grpc.StatusCode.CANCELLED
+        try:
+            answer = await self._answer(item, config, caller, totals)
+            code = code_numbered(answer.error.code)
+            totals.answered(failed=code is not grpc.StatusCode.OK)
+            return answer
+        finally:
+            self._log.debug("photo", code=code.name, ms=facts.milliseconds(perf_counter() - begun))
+            span.tell(lambda: {"rpc.grpc.status_code": code.value[0], **facts.of_notes()})
+            span.end(failed=code in facts.FAULTS)
+
     async def _answer(
-        self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller
+        self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
     ) -> pb.StylizeStreamResponse:
         try:
-            response = await self._paint(_completed(item.request, config.defaults), caller)
+            response = await self._paint(_completed(item.request, config.defaults), caller, totals)
         except Exception as error:
             status = status_of(error)
             if status is None:
                 request_id = uuid4().hex
                 self._log.error("unexpected error", exc_info=error, item_request_id=request_id)
                 status = internal(request_id)
+            note(error=status.message)
             self._metrics.item(code_of(status).name)
             return pb.StylizeStreamResponse(id=item.id, error=status)
         self._metrics.item("OK")
         return pb.StylizeStreamResponse(id=item.id, response=response)
 
-    async def _paint(self, request: pb.StylizeRequest, caller: Caller) -> pb.StylizeResponse:
+    async def _paint(self, request: pb.StylizeRequest, caller: Caller, totals: Totals) -> pb.StylizeResponse:
         if request.WhichOneof("style") == "style_images":
             raise InvalidInput("style", "has style_images, which take a job; a stream paints trained styles")
         order = read_order(request, **self._limits)
         brush = self._shelf.library.brush(order.style, order.strength)
+        note(**facts.of_order(order, brush))
         painting = await self._painter.paint(order, brush, caller, patient=True)
         self._metrics.painted(painting, METHOD)
+        totals.painted(len(order.photo), painting)
+        note(**facts.of_painting(painting))
         return messages.painted(painting)
 
 

@@ -10,6 +10,7 @@ from google.longrunning.operations_pb2 import Operation
 from typing_extensions import override
 
 from impasto.logs import note
+from impasto.tracing import current_span
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerServicer
 from impasto_server.bundles.shelf import Shelf
@@ -20,13 +21,14 @@ from impasto_server.health import Health
 from impasto_server.identity.roles import Role
 from impasto_server.jobs.desk import JobDesk, Made
 from impasto_server.metrics import Metrics
-from impasto_server.painting import Painting
-from impasto_server.rpc import job_messages, messages
+from impasto_server.rpc import facts, job_messages, messages
+from impasto_server.rpc.facts import Totals
 from impasto_server.rpc.job_requests import read_job_id, read_job_order, read_offset, read_preview_interval
 from impasto_server.rpc.paging import page
 from impasto_server.rpc.previews import Previews
 from impasto_server.rpc.requests import read_order
 from impasto_server.rpc.streams import Streams
+from impasto_server.rpc.timing import wait_for_job
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Stylizer"].full_name
 
@@ -65,11 +67,10 @@ class Stylizer(StylizerServicer):
         order = read_order(request, **self._limits)
         self._health.check_warm()
         brush = self._shelf.library.brush(order.style, order.strength)
-        note(style=brush.label, bundle=f"{brush.bundle}@{brush.version}", strength=round(order.strength, 3))
-        note(request_bytes=len(order.photo))
+        note(**facts.of_order(order, brush))
         painting = await self._painter.paint(order, brush, caller_of(context))
         self._metrics.painted(painting, "Stylize")
-        note(**_noteworthy(painting))
+        note(**facts.of_painting(painting))
         return messages.painted(painting)
 
     @override
@@ -77,16 +78,17 @@ class Stylizer(StylizerServicer):
         self, requests: AsyncIterator[pb.StylizeStreamRequest], context: Any
     ) -> AsyncIterator[pb.StylizeStreamResponse]:
         self._health.check_warm()
-        answers = self._streams.paint(requests, caller_of(context))
-        count = 0
-        async with aclosing(answers):
-            async for answer in answers:
-                count += 1
-                note(items=count)
-                yield answer
+        totals = Totals()
+        try:
+            async with aclosing(self._streams.paint(requests, caller_of(context), totals)) as answers:
+                async for answer in answers:
+                    yield answer
+        finally:
+            note(**totals.facts)
 
     @override
     async def ListStyles(self, request: pb.ListStylesRequest, context: Any) -> pb.ListStylesResponse:
+        self._health.check_warm()
         styles, next_token = page(self._shelf.library.styles, request.page_size, request.page_token)
         return pb.ListStylesResponse(
             styles=[messages.style(style, thumbnail=request.include_thumbnails, card=False) for style in styles],
@@ -95,6 +97,7 @@ class Stylizer(StylizerServicer):
 
     @override
     async def GetStyle(self, request: pb.GetStyleRequest, context: Any) -> pb.Style:
+        self._health.check_warm()
         style = self._shelf.library.find(_style_id(request.name), field="name")
         return messages.style(style, thumbnail=True, card=True)
 
@@ -111,6 +114,7 @@ class Stylizer(StylizerServicer):
         note(job=job_id)
         async with aclosing(self._jobs.follow(job_id, owner_of(context))) as states:
             async for job in states:
+                current_span().link(job.traceparent)
                 preview = await previews.due(job)
                 yield pb.WatchStylizationResponse(stylization=job_messages.stylization(job), preview=preview)
 
@@ -127,9 +131,11 @@ class Stylizer(StylizerServicer):
 
     async def _stylized(self, made: Made, context: Any) -> pb.StylizeResponse:
         """Wait for a job. Whatever ends the call before, the job goes on."""
+        wait_for_job()
         await context.send_initial_metadata(((OPERATION_KEY, job_messages.operation_name(made.job)),))
         job = await self._jobs.done(made.job.id, made.job.owner)
         assert job.result is not None
+        note(**facts.of_result(job.result))
         async with aclosing(self._jobs.read(job)) as chunks:
             file = b"".join([chunk async for chunk in chunks])
         return job_messages.stylized(job, job.result, file, made.decode)
@@ -137,10 +143,10 @@ class Stylizer(StylizerServicer):
     async def _make(self, request: pb.StylizeRequest, context: Any, priority: int = 0) -> Made:
         require(Role.JOBS)
         order = read_job_order(request, **self._limits, priority=priority)
-        note(paintings=len(order.paintings), request_bytes=request.ByteSize())
+        note(**facts.of_job_order(order))
         quota = current_job_quota(self._caller_max_jobs)
         made = await self._jobs.create(order, owner_of(context), caller_of(context).client, quota)
-        note(job=made.job.id)
+        note(job=made.job.id, decode_ms=facts.milliseconds(made.decode))
         return made
 
 
@@ -151,14 +157,3 @@ def _style_id(name: str) -> str:
             return f"{bundle}/{style}"
         case _:
             return name
-
-
-def _noteworthy(painting: Painting) -> dict[str, object]:
-    times = {f"{stage}_ms": round(seconds * 1e3, 1) for stage, seconds in painting.seconds.items()}
-    return {
-        "size": "{}x{}".format(*painting.size),
-        "working_size": "{}x{}".format(*painting.working_size),
-        "format": painting.format.value,
-        "reply_bytes": len(painting.file),
-        **times,
-    }

@@ -98,6 +98,16 @@ def test_the_age_of_a_job_is_that_of_its_newest_blob(url: str) -> None:
     assert -2 < blobs.ages()[JOB] < 60
 
 
+def test_the_age_of_a_job_is_told_by_the_stores_clock_whatever_ours_says(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = opened(url)
+    blobs.write(f"{JOB}/photo", PHOTO)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+
+    assert -2 < blobs.ages()[JOB] < 60
+
+
 def test_a_blob_in_a_folder_is_whole_or_not_there_while_it_is_written(tmp_path: Path) -> None:
     blobs = opened(str(tmp_path))
     versions = [bytes([k]) * 300_000 for k in range(20)]

@@ -15,8 +15,10 @@ from sqlalchemy import select
 from impasto.errors import InvalidInput, MissingDependency, StoreUnavailable
 from impasto.jobs.database import Database
 from impasto.jobs.schema import SECOND, clock, jobs
-from tests.core.jobs.deployment import Deployment
+from tests.core.jobs.deployment import Deployment, create
 from tests.postgres import PASSWORD, Postgres
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_the_clock_is_the_databases_in_microseconds(deployment: Deployment) -> None:
@@ -114,6 +116,21 @@ def test_a_table_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
         StoreUnavailable, match="another version of Impasto made the table impasto_jobs; it lacks attempts"
     ):
         Database.open(f"sqlite:///{tmp_path}/jobs.sqlite")
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks_and_keeps_its_rows(
+    deployment: Deployment,
+) -> None:
+    with deployment.opened() as jobs:
+        job = create(jobs)
+    database = Database.open(deployment.database)
+    with database.alone() as connection:
+        connection.exec_driver_sql("ALTER TABLE impasto_jobs DROP COLUMN traceparent")
+    database.close()
+
+    with deployment.opened() as jobs:
+        assert jobs.get(job.id, job.owner) == job
+        assert create(jobs, traceparent=TRACEPARENT).traceparent == TRACEPARENT
 
 
 def test_a_password_is_never_told(postgres: Postgres) -> None:

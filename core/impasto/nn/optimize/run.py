@@ -71,7 +71,7 @@ def optimize(
         InvalidInput: a picture or weight that is not allowed, or with which no objective is finite.
         Interrupted: `interrupted` said so.
         OptimizationFailed: not even the smallest picture fits the memory.
-        CheckpointError: a state that cannot be read.
+        CheckpointError: a state that cannot be read, or of another perception.
     """
     check(photo, paintings, optimization, fast)
     palette = PALETTES[optimization.color]
@@ -121,6 +121,7 @@ class _Run:
         """Plan the scales, or take up the plan where a checkpoint left it; what does not fit is planned smaller."""
         size = self.photo.shape[1], self.photo.shape[0]
         if saved:
+            saved.check(self.perception.name)
             long_side = saved.long_side
             self.notes = list(saved.notes)
             self.plan = scales(size, long_side, self.asked.steps)
@@ -182,6 +183,7 @@ class _Run:
         assert self.descent
         return Saved.of(
             self.descent,
+            perception=self.perception.name,
             long_side=max(self.plan[-1].size),
             scale=self.scale,
             done=self.done,

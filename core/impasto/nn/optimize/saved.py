@@ -16,7 +16,7 @@ from impasto.errors import CheckpointError
 from impasto.nn.optimize.adam import Adam
 from impasto.nn.optimize.lbfgs import LBFGS
 
-_FORMAT = 2
+_FORMAT = 3
 _DESCENTS: Mapping[str, type[LBFGS] | type[Adam]] = {LBFGS.name: LBFGS, Adam.name: Adam}
 _HEADER = 8  # bytes of a safetensors file that hold the length of its header
 
@@ -26,6 +26,7 @@ class Saved:
     """Where an optimisation was.
 
     Attributes:
+        perception: the name of what the optimisation saw by.
         optimizer: the descent's name.
         long_side: px, of the finest scale.
         scale, done: the scale's number, and the steps at it.
@@ -35,6 +36,7 @@ class Saved:
         tensors: the picture, and the descent's state.
     """
 
+    perception: str
     optimizer: str
     long_side: int
     scale: int
@@ -70,6 +72,14 @@ class Saved:
             return cls(**values)
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise CheckpointError(f"the checkpoint of this job cannot be read: {error}") from error
+
+    def check(self, perception: str) -> None:
+        """Raise CheckpointError unless this perception sees as the one did that led here: it has another objective."""
+        if perception != self.perception:
+            raise CheckpointError(
+                f"this job was begun by a worker that sees by {self.perception}, and this one sees by {perception}; "
+                "give all workers the same weights"
+            )
 
     def descent(self, device: torch.device) -> LBFGS | Adam:
         """Return the descent as it was."""

@@ -305,6 +305,16 @@ def test_a_checkpoint_that_cannot_be_read_is_said(state: bytes) -> None:
         painted(state=state or b"\0")
 
 
+def test_a_checkpoint_of_one_perception_is_not_gone_on_from_with_another() -> None:
+    states: list[bytes] = []
+    painted(on_progress=lambda progress: states.append(progress.checkpoint()))
+
+    with pytest.raises(
+        CheckpointError, match="sees by compact, and this one sees by lowrank; give all workers the same"
+    ):
+        painted(asked=replace(QUICK, perception="lowrank"), state=states[1])
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [

@@ -9,7 +9,7 @@ _LONGEST = 15.0  # s
 
 
 class Backoff:
-    """Pauses that double, with a random part so that workers do not come back all at once."""
+    """Pauses that double, with a random part so that processes do not come back all at once."""
 
     def __init__(self) -> None:
         self._pause = _FIRST
