@@ -44,7 +44,7 @@ SHARES = (0.5, 0.8, 1.0, 1.2)  # of the capacity
 _AT_CAPACITY = 8  # clients
 _CONNECTIONS = 16  # of the open loop
 _PATIENCE = 2.3  # times the median latency at 80 per cent
-_MIX = ((640, 480), (1080, 1350), (1600, 1200), (3024, 4032), (480, 640), (1920, 1080), (1200, 1200))  # px, of photos
+MIX = ((640, 480), (1080, 1350), (1600, 1200), (3024, 4032), (480, 640), (1920, 1080), (1200, 1200))  # px, of photos
 _SOAK = (64, 2048)  # px, the sides of its photos
 _SOAK_PHOTOS = 200
 _MIB = 2**20
@@ -214,7 +214,7 @@ def _soak(folder: Path, options: argparse.Namespace) -> str:
     low, high = np.log2(_SOAK)
     sides = np.exp2(rng.uniform(low, high, (_SOAK_PHOTOS, 2))).astype(int)
     photos = [
-        _scaled(source, (int(w), int(h))) for source, (w, h) in zip(cycle(_sources(options)), sides, strict=False)
+        scaled(source, (int(w), int(h))) for source, (w, h) in zip(cycle(sources(options.photos)), sides, strict=False)
     ]
     settings = ["--provider", options.provider, "--working-size", str(_SOAK[1])]
     with local_server(folder, settings) as server:
@@ -242,22 +242,23 @@ async def _soaked(server: LocalServer, photos: list[bytes], options: argparse.Na
 
 def _loads(options: argparse.Namespace) -> Iterable[tuple[str, list[bytes]]]:
     """Yield names and photos of everything to be measured."""
-    sources = _sources(options)
+    found = sources(options.photos)
     for size in options.sizes:
-        yield f"{size} px", [_scaled(source, (size, size)) for source in sources]
+        yield f"{size} px", [scaled(source, (size, size)) for source in found]
     if options.mix:
-        yield "a mix of photos", [_scaled(source, size) for source, size in zip(cycle(sources), _MIX, strict=False)]
+        yield "a mix of photos", [scaled(source, size) for source, size in zip(cycle(found), MIX, strict=False)]
 
 
-def _sources(options: argparse.Namespace) -> list[images.Pixels]:
-    if options.photos:
-        return [images.decode(file.read_bytes()) for file in options.photos]
+def sources(files: Sequence[Path] | None) -> list[images.Pixels]:
+    """Return the pictures that photos are made of, [H, W, 3]: of these files, or those that come with scikit-image."""
+    if files:
+        return [images.decode(file.read_bytes()) for file in files]
     from skimage import data  # comes with `make demo`
 
     return [data.astronaut(), data.coffee(), data.chelsea()]
 
 
-def _scaled(pixels: images.Pixels, size: tuple[int, int]) -> bytes:
+def scaled(pixels: images.Pixels, size: tuple[int, int]) -> bytes:
     """Return the middle of a picture at this size, as a JPEG."""
     height, width = pixels.shape[:2]
     scale = min(width / size[0], height / size[1])

@@ -21,8 +21,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.balancers import HAPROXY, NotInstalled, balanced
 from benchmarks.pages import put
 from benchmarks.processes import open_files
+from benchmarks.replicas import Replica, all_of
 from benchmarks.soak_callers import CALLERS, Caller, Scene
 from benchmarks.soak_faults import Faults, Painter
 from benchmarks.soak_photos import Judge, photos
@@ -30,8 +32,6 @@ from benchmarks.soak_tally import Tally
 from benchmarks.soak_vitals import Vitals
 from impasto.machine import machine, table
 from tests.client.proxies import faulty
-from tests.faults.balancers import HAPROXY, NotInstalled, balanced
-from tests.faults.replicas import Replica, all_of
 from tests.postgres import Postgres, find_programs
 
 _OPTIONS = ("--jobs", "on", "--workers", "0", "--drain-delay-seconds", "2", "--receive-seconds", "10")
@@ -92,7 +92,7 @@ def _set(folder: Path) -> Iterator[Stage]:
         proxy = stack.enter_context(faulty(servers[0].grpc))
         targets = [all_of(servers)]
         with suppress(NotInstalled):
-            targets.append(stack.enter_context(balanced(HAPROXY, folder, servers)))
+            targets.append(stack.enter_context(balanced(HAPROXY, folder, servers)).target)
         tally = Tally()
         scene = Scene(targets, proxy, [server.target for server in servers], photos(), tally, Judge(tally))
         ways = "round robin in the client" + (" and HAProxy" if len(targets) > 1 else "")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.replicas import Replica
 from tests.client.proxies import Cut, FaultProxy
-from tests.faults.replicas import Replica
 from tests.postgres import Postgres
 from tests.worker.processes import WorkerProcess, worker
 

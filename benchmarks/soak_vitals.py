@@ -7,8 +7,8 @@ import urllib.request
 from dataclasses import dataclass
 
 from benchmarks.processes import open_files, resident, threads
+from benchmarks.replicas import Replica
 from impasto.machine import table
-from tests.faults.replicas import Replica
 
 _MIB = 2**20
 

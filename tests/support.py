@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import resource
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
+from benchmarks.ports import free_ports as free_ports
 from impasto import images
 from impasto.bundle import CODES, GRAPH, IDENTITY, WEIGHTS, Bundle, write_bundle
 from impasto.codes import Codes
 
 CODE_SIZE = 10
-_PORTS = range(20_000, 32_000)
 
 
 def gradient(width: int = 64, height: int = 48) -> images.Pixels:
@@ -72,25 +70,3 @@ def files_no_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has, each another one."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(_bound()) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
-
-
-def _bound() -> socket.socket:
-    """Return a socket on a port of those that the system gives to nobody who connects.
-
-    A caller that tries again and again to reach a dead server could get that server's own port, and meet itself.
-    """
-    while True:
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", random.choice(_PORTS)))
-        except OSError:
-            probe.close()
-        else:
-            return probe

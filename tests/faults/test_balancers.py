@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.balancers import ENVOY, HAPROXY, Kind, NotInstalled, balanced
+from benchmarks.balancers import ENVOY, HAPROXY, Kind, NotInstalled, balanced
 from tests.faults.load import kill_each, restart_each, under_load
 from tests.faults.replicas import replicas
 
@@ -26,8 +26,8 @@ def balancer(request: pytest.FixtureRequest) -> Kind:
 def test_servers_behind_a_balancer_are_restarted_and_killed_and_no_call_fails(tmp_path: Path, balancer: Kind) -> None:
     with (
         replicas(tmp_path, 2, *DRAIN) as servers,
-        balanced(balancer, tmp_path, servers) as target,
-        under_load(target) as calls,
+        balanced(balancer, tmp_path, servers) as balancing,
+        under_load(balancing.target) as calls,
     ):
         restart_each(servers, calls)
         assert calls.errors == []

@@ -42,6 +42,9 @@ _PING_TIMEOUT = 10_000  # ms
 # one goes, clients have to know that the one before is back.
 _FIRST_BACKOFF = 100  # ms
 _LONGEST_BACKOFF = 1_000  # ms
+# Between two questions for a name's addresses, which a lost connection asks. Under Kubernetes a server that is replaced
+# has another address, and a rolling update can replace all of them within gRPC's own 30 s.
+_ASK_FOR_ADDRESSES_AFTER = 1_000  # ms
 
 
 def channel_options() -> ChannelOptions:
@@ -57,5 +60,6 @@ def channel_options() -> ChannelOptions:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_BACKOFF),
+        ("grpc.dns_min_time_between_resolutions_ms", _ASK_FOR_ADDRESSES_AFTER),
         ("grpc.primary_user_agent", f"impasto-python/{__version__}"),
     ]
