@@ -37,7 +37,7 @@ def server_options(
         type=float,
         default=argparse.SUPPRESS if inherited else None,
         metavar="S",
-        help=f"seconds, tries included [{DEFAULT_TIMEOUT:g}; longer where bundles are loaded; a job is waited for "
+        help=f"seconds, tries included [{DEFAULT_TIMEOUT:g}; longer for bundles and bulk; a job is waited for "
         "without limit]",
     )
     _add_access(options, argparse.SUPPRESS if inherited else None)

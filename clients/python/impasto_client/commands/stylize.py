@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_client.commands import by_job, files
+from impasto_client.commands import by_job, files, looks
 from impasto_client.commands.connecting import connect
 from impasto_client.errors import InvalidRequest
-from impasto_client.formats import FORMATS
-from impasto_client.policies import POLICIES
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path, help="a JPEG, PNG or WebP file")
     style = parser.add_mutually_exclusive_group(required=True)
-    style.add_argument("--style", metavar="STYLE", help="a style's id; `impasto styles` lists them")
-    style.add_argument(
-        "--blend", type=_part, nargs="+", metavar="STYLE=WEIGHT", help="several styles at once, as a weighted mean"
-    )
+    looks.add_styles(style)
     style.add_argument(
         "--style-image",
         type=by_job.painting,
@@ -32,22 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to; replaced if it is there; needed unless --detach is given"
     )
-    parser.add_argument("--strength", type=float, metavar="X", help="0 (the photo) to 1 (all paint) [1]")
-    parser.add_argument(
-        "--working-size",
-        type=int,
-        metavar="PX",
-        help="the long side to paint at: the smaller, the broader the strokes [the photo's, up to the server's limit]",
-    )
-    parser.add_argument("--width", type=int, metavar="PX", help="of the result [from --height, else the photo's]")
-    parser.add_argument("--height", type=int, metavar="PX", help="of the result [from --width, else the photo's]")
-    parser.add_argument("--format", choices=tuple(FORMATS), help="of the result [from the suffix of --out]")
-    parser.add_argument("--quality", type=int, metavar="N", help="1 to 100, of a JPEG or WebP result [the server's]")
-    parser.add_argument(
-        "--metadata",
-        choices=tuple(POLICIES),
-        help="of the photo's own, in the result: all, all but the place, or none [without_location]",
-    )
+    looks.add(parser, "from the suffix of --out")
     by_job.add(parser.add_argument_group("with --style-image"))
     parser.set_defaults(run=run, complain=parser.error)
 
@@ -71,13 +51,8 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         files.check_place(options.preview, "--preview")
     return {
         "photo": files.read(options.photo, "photo"),
-        "strength": options.strength,
-        "working_size": options.working_size,
-        "width": options.width,
-        "height": options.height,
+        **looks.others(options),
         "format": files.format_of(options.out, options.format) if options.out else options.format,
-        "quality": options.quality,
-        "metadata": options.metadata,
         "optimization": by_job.optimization(options),
     }
 
@@ -85,26 +60,10 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
 def _paint_at_once(options: argparse.Namespace, request: Mapping[str, Any]) -> None:
     if options.detach or options.preview or options.priority:
         raise InvalidRequest("--style", "is painted at once; --detach, --preview and --priority are for --style-image")
-    style = _blend(options.blend) if options.blend else options.style
+    style = looks.style(options)
     started = time.monotonic()
     with connect(options) as client:
         painted = client.stylize(style=style, **request)
     taken = time.monotonic() - started
     files.write(options.out, painted.image)
     print(f"{options.out}: {painted.width}x{painted.height} px, {len(painted.image):,} bytes, {taken:.2f} s")
-
-
-def _blend(parts: Sequence[tuple[str, float]]) -> Mapping[str, float]:
-    blend = dict(parts)
-    if len(blend) < len(parts):
-        raise InvalidRequest("--blend", "a style is given twice; add its weights up")
-    return blend
-
-
-def _part(text: str) -> tuple[str, float]:
-    """Parse `STYLE=WEIGHT`."""
-    style, _, weight = text.rpartition("=")
-    try:
-        return style, float(weight)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not STYLE=WEIGHT, such as starry-night=2") from None
