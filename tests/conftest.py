@@ -68,14 +68,5 @@ def s3_server() -> Iterator[S3]:
 @pytest.fixture
 def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the URL of an empty folder in S3."""
-    import s3fs
-
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_server.port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-    if files.exists(BUCKET):
-        files.rm(BUCKET, recursive=True)
-    files.mkdir(BUCKET)
+    s3_server.new_bucket(monkeypatch)
     return f"s3://{BUCKET}/some/prefix"

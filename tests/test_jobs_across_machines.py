@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-import s3fs
 
 from impasto import images
 from impasto.images import Format, Pixels
@@ -79,11 +78,7 @@ class Site:
 def bucket(s3_server: S3) -> Iterator[str]:
     """Return the URL of an empty folder in S3, which this process and those that it starts can reach."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_server.port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False).mkdir(BUCKET)
+        s3_server.new_bucket(patch)
         yield f"s3://{BUCKET}/jobs"
 
 

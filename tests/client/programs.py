@@ -13,10 +13,10 @@ from typing import IO
 
 # Whoever runs the tests in the background may have SIGINT ignored, which children would inherit.
 _PROGRAM = """
-import signal, sys
+import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from impasto_client.cli import main
-sys.exit(main())
+from impasto_client.cli import program
+program()
 """
 _TIMEOUT = 60.0  # s; no test should take so long
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -212,6 +214,27 @@ def test_a_result_that_was_done_before_ctrl_c_can_still_be_fetched(photo: Path) 
     assert status == 130
     assert jobs.state(name) == pb.Stylization.SUCCEEDED
     assert files(photo) == ["painting.jpg", "photo.jpg"]
+
+
+def test_a_ctrl_c_just_as_a_call_begins_ends_the_program(photo: Path) -> None:
+    script = """
+from grpc import _channel
+from impasto_client.cli import program
+
+def interrupted(state):  # gRPC has noted the call by then
+    _channel._run_channel_spin_thread = start
+    raise KeyboardInterrupt
+
+start, _channel._run_channel_spin_thread = _channel._run_channel_spin_thread, interrupted
+program()
+"""
+    jobs = ScriptedJobs()
+    with serving(jobs) as server:
+        command = [sys.executable, "-c", script, *map(str, stylize(server, photo))]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
+
+    assert done.returncode == 130
+    assert [jobs.state(name) for name in jobs.names] == [pb.Stylization.CANCELLED]
 
 
 def test_watching_a_job_and_leaving_it_does_not_cancel_it(photo: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from impasto import __version__
 from impasto.errors import ImpastoError
@@ -45,6 +46,19 @@ exit status:
 """
 
 
+_INTERRUPTED = 130
+
+
+def program() -> NoReturn:
+    """Do what the command line says, and end the process: after a Ctrl-C, without a wait for calls under way."""
+    status = main()
+    if status == _INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
@@ -56,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImpastoClientError, ImpastoError, OSError) as error:
         return _complain(error, 1)
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        return _complain("interrupted", _INTERRUPTED)
     return status or 0
 
 
@@ -90,4 +104,4 @@ def _no_server() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -74,7 +74,8 @@ def paint(options: argparse.Namespace, request: Mapping[str, Any]) -> None:
                 _see_through(client, job.name, options, clock, display)
         except KeyboardInterrupt:
             if job:
-                cancel(client, job.name, display)
+                with connect(options) as another:  # for a call that was just beginning may have spoilt this one
+                    cancel(another, job.name, display)
             raise
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from impasto_client.calling import DEFAULT_TIMEOUT
@@ -12,6 +14,8 @@ from impasto_client.client import Client
 from impasto_client.errors import InvalidRequest
 
 SERVER_VARIABLE = "IMPASTO_SERVER"
+_left_open: list[Client] = []
+
 TOKEN_VARIABLE = "IMPASTO_TOKEN"  # noqa: S105  # and no option: other users of the machine can read those
 
 
@@ -44,13 +48,17 @@ def server_options(
     return options
 
 
-def connect(options: argparse.Namespace) -> Client:
-    """Return a client.
+@contextmanager
+def connect(options: argparse.Namespace) -> Iterator[Client]:
+    """Yield a client, and close it.
+
+    A Ctrl-C leaves it open: where one comes just as a call begins, gRPC has noted the call but started no thread to see
+    its end, and a close would wait for that for ever, as would the end of the object. `cli.program` leaves without.
 
     Raises:
         InvalidRequest: a file cannot be read, or the options do not go together.
     """
-    return Client(
+    client = Client(
         options.server,
         timeout=DEFAULT_TIMEOUT if options.timeout is None else options.timeout,
         token=_token(options.token_file),
@@ -60,6 +68,15 @@ def connect(options: argparse.Namespace) -> Client:
         key=options.key,
         insecure=bool(options.insecure),
     )
+    try:
+        yield client
+    except KeyboardInterrupt:
+        _left_open.append(client)
+        raise
+    except BaseException:
+        client.close()
+        raise
+    client.close()
 
 
 def _add_access(options: argparse.ArgumentParser, default: str | None) -> None:
