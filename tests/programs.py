@@ -49,12 +49,7 @@ class Program:
 
     def page(self, path: str) -> tuple[int, str]:
         """Return status and text of a page of its HTTP port."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=WAIT) as response:
-                return response.status, response.read().decode()
-        except HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+        return page_of(self.http, path, WAIT)
 
     def wait_for_page(self, path: str, status: int, says: str) -> str:
         """Return a page's text once it has this status and says this."""
@@ -70,8 +65,7 @@ class Program:
 
     def logged(self) -> list[dict[str, Any]]:
         """Return the log's whole lines."""
-        lines = self.log.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+        return logged_in(self.log)
 
     def wait_for(self, event: str, nth: int = 1) -> dict[str, Any]:
         """Return the n-th line of an event, once it is there."""
@@ -135,3 +129,19 @@ def started(
         for pipe in (process.stdin, process.stderr):
             if pipe:
                 pipe.close()
+
+
+def page_of(port: int, path: str, timeout: float) -> tuple[int, str]:
+    """Return status and text of a page of a program's HTTP port."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as response:
+            return response.status, response.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def logged_in(log: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a program's log that are JSON."""
+    lines = log.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]

@@ -13,12 +13,12 @@ from deploy.grafana.panels import (
     FAIR,
     GOOD,
     SECONDS,
-    YES_OR_NO,
     Panel,
     Query,
     lines,
     listing,
     number,
+    yes_or_no,
 )
 from deploy.grafana.queries import of_deployment, of_workers, or_zero, quantile, rate, total
 
@@ -80,22 +80,18 @@ def _glance() -> list[Panel]:
             steps={0: GOOD, 1: FAIR, 3: BAD},
             decimals=0,
         ),
-        number(
+        yes_or_no(
             "Servers reach the store",
             "All of them, at their latest look: its database and its pictures.",
             f"min({of_deployment('impasto_job_store_reachable')})",
             width=4,
-            steps={0: BAD, 1: GOOD},
-            says=YES_OR_NO,
             without="no jobs are served",
         ),
-        number(
+        yes_or_no(
             "Workers reach the store",
             "All of them, at their latest look.",
             f"min({of_workers('impasto_worker_store_reachable')})",
             width=4,
-            steps={0: BAD, 1: GOOD},
-            says=YES_OR_NO,
             without="no workers by themselves",
         ),
     ]

@@ -34,7 +34,7 @@ _STACKED_FILL = 60
 _NEUTRAL = "text"
 
 GOOD, FAIR, BAD = "green", "#EAB839", "red"
-YES_OR_NO = {"1": ("yes", GOOD), "0": ("no", BAD)}
+_YES_OR_NO = {"1": ("yes", GOOD), "0": ("no", BAD)}
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,19 @@ def number(
     if without is not None:
         panel.no_value(without)
     return _dressed(panel, title, description, unit, width, _STAT_HEIGHT, [_range(Query(expression))])
+
+
+def yes_or_no(title: str, description: str, expression: str, *, width: int, without: str) -> Panel:
+    """Return whether something is so now: `expression` is 1 or 0; the rest as for `number`."""
+    return number(
+        title,
+        description,
+        expression,
+        width=width,
+        steps={0: BAD, 1: GOOD},
+        says=_YES_OR_NO,
+        without=without,
+    )
 
 
 def listing(title: str, description: str, series: str, columns: Sequence[str], *, width: int = 8) -> Panel:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from deploy.grafana.panels import (
-    BAD,
     BYTES,
     COUNT,
-    GOOD,
     SECONDS,
     SHARE,
-    YES_OR_NO,
     Panel,
     Query,
     lines,
     listing,
-    number,
+    yes_or_no,
 )
 from deploy.grafana.queries import (
     BUNDLE,
@@ -49,13 +46,11 @@ def bundles() -> list[Panel]:
             Query(total(of_servers("impasto_bundle_loads_total"), "result"), "{{result}}"),
             width=18,
         ),
-        number(
+        yes_or_no(
             "Bundle store reachable",
             "From every server, at its latest look.",
             f"min({of_servers('impasto_bundle_store_reachable')})",
             width=6,
-            steps={0: BAD, 1: GOOD},
-            says=YES_OR_NO,
             without="none is watched",
         ),
     ]

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.error import URLError
 
 from impasto.codes import Codes
 from impasto.engine import Cancellation, FakeEngine
 from impasto.images import Planes
 from impasto_server.main import main
+from tests.programs import logged_in, page_of
 from tests.support import fake_bundle
 
 WAIT = 60.0  # s, far more than anything here takes
@@ -52,9 +52,7 @@ class ServerProcess:
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Return the log's whole lines whose event begins so."""
-        lines = self.log.read_text().splitlines(keepends=True)
-        logged = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
-        return [line for line in logged if line["event"].startswith(event)]
+        return [line for line in logged_in(self.log) if line["event"].startswith(event)]
 
     def wait_for(self, event: str) -> dict[str, Any]:
         """Return the first line of an event, once it is there."""
@@ -66,12 +64,7 @@ class ServerProcess:
 
     def page(self, path: str) -> tuple[int, str]:
         """Return status and text of a page of the HTTP port."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=WAIT) as response:
-                return response.status, response.read().decode()
-        except HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+        return page_of(self.http, path, WAIT)
 
     def end(self) -> int:
         """Ask it to end, and return its exit status."""
