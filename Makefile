@@ -18,7 +18,9 @@ demo: $(VENV)/.demo
 	$(BIN)/python scripts/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(if $(STYLE),--style "$(STYLE)")
 
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile || \
+		{ echo "What failed beside other tests is run once more, alone:"; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 image-test: $(VENV)/.dev
 	$(BIN)/python -m pytest --capture=no deploy/docker/image_test.py
