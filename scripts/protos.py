@@ -14,15 +14,17 @@ from pathlib import Path
 
 from google.api import field_behavior_pb2
 
+ROOT = Path(__file__).parents[1]
+
 _GOOGLE = Path(field_behavior_pb2.__file__).parents[1]
-_ROOT = Path(__file__).parents[1]
 _MISNAMED = "operations_proto.proto"  # as google/longrunning/operations.proto is shipped, which nobody imports so
 
 
 def lay_out(folder: Path) -> None:
-    """Write the protos into a folder, in place of what it held."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(_ROOT / "proto" / "impasto", folder / "impasto")
+    """Write the protos into a folder, in place of its `impasto` and its `google`."""
+    for package in ("impasto", "google"):
+        shutil.rmtree(folder / package, ignore_errors=True)
+    shutil.copytree(ROOT / "proto" / "impasto", folder / "impasto")
     for package in ("api", "longrunning", "rpc"):
         target = folder / "google" / package
         target.mkdir(parents=True)
@@ -31,4 +33,6 @@ def lay_out(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     lay_out(Path(sys.argv[1]))
