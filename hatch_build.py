@@ -1,4 +1,4 @@
-"""Build hook: generate the Python stubs of our own protos into `core/impasto/v1`."""
+"""Build hook: generate the Python stubs of our own protos into `core/impasto/v1` and `core/impasto/inference`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PROTOS = ("impasto/v1/stylizer.proto", "impasto/v1/admin.proto")
+PROTOS = {
+    "impasto/v1": ("stylizer.proto", "admin.proto"),
+    "impasto/inference": ("open_inference.proto",),
+}
 
 # googleapis-common-protos ships this file under a name that nobody imports it by, itself included.
 MISNAMED = "google/longrunning/operations_proto.proto"
@@ -19,7 +22,7 @@ PROPER_NAME = "google/longrunning/operations.proto"
 class StubsHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         generate(Path(self.root))
-        build_data["artifacts"].append("core/impasto/v1/*")
+        build_data["artifacts"].extend(f"core/{folder}/*" for folder in PROTOS)
 
 
 def generate(root: Path) -> None:
@@ -29,8 +32,9 @@ def generate(root: Path) -> None:
     from grpc_tools import protoc
 
     out = root / "core"
-    (out / "impasto" / "v1").mkdir(parents=True, exist_ok=True)
-    (out / "impasto" / "v1" / "__init__.py").write_text('"""Generated from proto/impasto/v1; not to be edited."""\n')
+    for folder in PROTOS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        (out / folder / "__init__.py").write_text(f'"""Generated from proto/{folder}; not to be edited."""\n')
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     google_apis = Path(field_behavior_pb2.__file__).parents[2]
     with TemporaryDirectory() as renamed:
@@ -39,6 +43,7 @@ def generate(root: Path) -> None:
         shutil.copy(google_apis / MISNAMED, proper)
         arguments = [f"-I{path}" for path in (root / "proto", well_known, google_apis, renamed)]
         arguments += [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
-        status = protoc.main(["protoc", *arguments, *PROTOS])
+        files = [f"{folder}/{file}" for folder, files in PROTOS.items() for file in files]
+        status = protoc.main(["protoc", *arguments, *files])
     if status:
         raise RuntimeError(f"protoc ended with status {status}")

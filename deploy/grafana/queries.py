@@ -7,7 +7,10 @@ never shorter than four scrapes.
 from __future__ import annotations
 
 STYLIZE = 'method="/impasto.v1.Stylizer/Stylize"'
-OURS = 'method=~"/impasto.v1.Stylizer/.+|/google.longrunning.Operations/.+"'
+OURS = (
+    'method=~"/impasto.v1.Stylizer/.+|/google.longrunning.Operations/.+'
+    '|/inference.GRPCInferenceService/Model(Stream)?Infer"'
+)
 FAILURES = 'code=~"INTERNAL|UNAVAILABLE|UNKNOWN|DATA_LOSS"'
 BUNDLE = 'bundle=~"$bundle"'
 

@@ -1,0 +1,138 @@
+"""Requests over a stream: each has an answer of its own, whatever becomes of the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, closing
+from time import perf_counter
+from uuid import uuid4
+
+import grpc
+
+from impasto.inference import open_inference_pb2 as pb
+from impasto.logs import Log, note
+from impasto.tracing import current_span, use
+from impasto_server.callers import Caller
+from impasto_server.metrics import Metrics
+from impasto_server.rpc import facts
+from impasto_server.rpc.budget import Budget, Share
+from impasto_server.rpc.facts import Totals
+from impasto_server.rpc.idleness import Idleness
+from impasto_server.rpc.incoming import Incoming
+from impasto_server.rpc.inference.sittings import Sittings
+from impasto_server.rpc.statuses import code_of, internal, status_of
+from impasto_server.rpc.windowed import windowed
+
+METHOD = "ModelStreamInfer"
+
+
+class InferenceStreams:
+    """Answers streams of requests, in their order.
+
+    Args:
+        sittings: answers each of them.
+        incoming: reads what their callers send.
+        budget: what requests and answers of all streams take, but for one of each stream.
+        metrics: told of each request.
+        log: where unexpected errors go, and a line a request at debug level.
+        window: the most requests of one stream in the works.
+        idle_seconds: after which a stream ends of which nothing is in the works and no request comes.
+    """
+
+    def __init__(
+        self,
+        sittings: Sittings,
+        incoming: Incoming,
+        budget: Budget,
+        metrics: Metrics,
+        log: Log,
+        *,
+        window: int,
+        idle_seconds: float,
+    ) -> None:
+        self._sittings = sittings
+        self._incoming = incoming
+        self._budget = budget
+        self._metrics = metrics
+        self._log = log
+        self._window = window
+        self._idle_seconds = idle_seconds
+
+    async def answers(
+        self, requests: AsyncIterator[pb.ModelInferRequest], caller: Caller, totals: Totals
+    ) -> AsyncGenerator[pb.ModelStreamInferResponse, None]:
+        """Yield the answer to each request.
+
+        Args:
+            requests: what the caller sends.
+            caller: whose they are.
+            totals: told of each request, and of each photo.
+
+        Raises:
+            ShuttingDown: the server stops; what came before has been answered.
+            StreamIdle: no request has come for long; so has what came before.
+        """
+        idleness, share = Idleness(self._idle_seconds), self._budget.share()
+
+        async def work(request: pb.ModelInferRequest) -> pb.ModelStreamInferResponse:
+            answer = await self._told_of(request, caller, totals)
+            share.change(answer.ByteSize() - request.ByteSize())
+            return answer
+
+        received = self._incoming.read(requests, idleness)
+        items = _counted(received, idleness, share)
+        answers = windowed(items, work, window=self._window, ordered=True)
+        with closing(share):
+            async with aclosing(received), aclosing(items), aclosing(answers):
+                async for answer in answers:
+                    yield answer
+                    idleness.answered()
+                    share.change(-answer.ByteSize())
+
+    async def _told_of(
+        self, request: pb.ModelInferRequest, caller: Caller, totals: Totals
+    ) -> pb.ModelStreamInferResponse:
+        """Return the answer to a request, with a span and a line: in a task of its own, so its notes are its own."""
+        begun = perf_counter()
+        span = current_span().begin("photo")
+        use(span)
+        note(item=totals.begun())
+        code = grpc.StatusCode.CANCELLED
+        try:
+            answer, code = await self._answer(request, caller, totals)
+            totals.answered(failed=code is not grpc.StatusCode.OK)
+            return answer
+        finally:
+            self._log.debug("photo", code=code.name, ms=facts.milliseconds(perf_counter() - begun))
+            span.tell(lambda: {"rpc.grpc.status_code": code.value[0], **facts.of_notes()})
+            span.end(failed=code in facts.FAULTS)
+
+    async def _answer(
+        self, request: pb.ModelInferRequest, caller: Caller, totals: Totals
+    ) -> tuple[pb.ModelStreamInferResponse, grpc.StatusCode]:
+        try:
+            response = await self._sittings.answer(request, caller, totals, method=METHOD, patient=True)
+        except Exception as error:
+            status = status_of(error)
+            if status is None:
+                request_id = uuid4().hex
+                self._log.error("unexpected error", exc_info=error, item_request_id=request_id)
+                status = internal(request_id)
+            note(error=status.message)
+            code = code_of(status)
+            self._metrics.item(code.name)
+            nothing = pb.ModelInferResponse(id=request.id)  # which tells a caller what went wrong
+            return pb.ModelStreamInferResponse(error_message=status.message, infer_response=nothing), code
+        self._metrics.item("OK")
+        return pb.ModelStreamInferResponse(infer_response=response), grpc.StatusCode.OK
+
+
+async def _counted(
+    requests: AsyncIterator[pb.ModelInferRequest], idleness: Idleness, share: Share
+) -> AsyncGenerator[pb.ModelInferRequest, None]:
+    await share.room()
+    async for request in requests:
+        idleness.begun()
+        share.change(request.ByteSize())
+        yield request
+        await share.room()
