@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.images import DEFAULT_QUALITY, Format
+from impasto.masks import Mask
 from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.optimization import Optimization
+from impasto_server.raw import Depth, RawPhoto
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,24 @@ class Order:
     """One photo to paint.
 
     Attributes:
-        photo: a picture file.
+        photo: a picture file, or its pixels.
         strength: 0 (the photo) to 1 (all paint).
         working_size: px, the long side to paint at; None leaves it to the server.
         output_size: of the result.
         format: of the result.
         quality: 1 to 100, of a JPEG or WebP.
         metadata: what of the photo's own the result carries.
+        mask: of what is painted; None for all of it.
     """
 
-    photo: bytes = field(repr=False)
+    photo: bytes | RawPhoto = field(repr=False)
     strength: float = 1.0
     working_size: int | None = None
     output_size: OutputSize = OutputSize()
     format: Format = Format.JPEG
     quality: int = DEFAULT_QUALITY
     metadata: MetadataPolicy = DEFAULT_POLICY
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,13 @@ class TrainedOrder(Order):
 
     Attributes:
         style: a style id, or a blend.
+        raw: how the pixels of the result are written where they are wanted, rather than a file.
+        max_result_pixels: that the result may have, where that is fewer than every result may.
     """
 
     style: str | Blend
+    raw: Depth | None = None
+    max_result_pixels: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +75,7 @@ class JobOrder(Order):
     """One to paint by a job, in the style of any paintings.
 
     Attributes:
+        photo: a picture file.
         paintings: picture files.
         weights: one per painting, not all 0.
         optimization: how.
@@ -74,6 +83,7 @@ class JobOrder(Order):
         priority: the higher, the sooner.
     """
 
+    photo: bytes = field(repr=False)
     paintings: tuple[bytes, ...] = field(repr=False)
     weights: tuple[float, ...]
     optimization: Optimization

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from time import perf_counter
 
-import numpy as np
-
 from impasto import images
 from impasto.backoff import Backoff
 from impasto.errors import (
@@ -25,9 +23,11 @@ from impasto.errors import (
 from impasto.images import Format, Limits, PictureFile, Pixels, Size
 from impasto.jobs import Claim, Failure, Result
 from impasto.logs import Log
+from impasto.masks import Stencil
 from impasto.metadata import Metadata, carried
 from impasto.tracing import NO_SPAN, Tracing, use
 from impasto_worker.heartbeat import Heartbeat
+from impasto_worker.mixing import mixed, restoring
 from impasto_worker.painting import Order, Paint, Painted, Picture, Stopped
 from impasto_worker.reporting import Pace, Reporter
 from impasto_worker.saved import Saved
@@ -41,7 +41,6 @@ INTERNAL = "Internal"
 _TELLABLE = (InvalidInput, WeightsNotFound, OptimizationFailed, BlobMissing)
 _PREVIEW_SIDE = 256  # px
 _PREVIEW_QUALITY = 80
-_ROWS = 256  # that are mixed at once: in fp32 a large picture would take gigabytes
 
 
 class Outcome(Enum):
@@ -136,8 +135,9 @@ class Attempt:
     def _succeeding(self) -> Ending:
         with self._stages.timed("decode"):
             photo, exif, paintings = self._pictures()
+            stencil = self._stencil(_size(photo))
         with self._stages.timed("paint"):
-            picture, reporter = self._painted(photo, paintings)
+            picture, reporter = self._painted(photo, paintings, stencil)
         self._look()
         width, height = self._commission.output_size
         with self._stages.timed("encode"):
@@ -147,7 +147,8 @@ class Attempt:
                 pixels,
                 format=self._commission.format,
                 quality=self._commission.quality,
-                metadata=self._metadata(exif),
+                metadata=self._metadata(exif, stencil),
+                retouch=restoring(stencil, photo),
             )
         self._look()
         result = Result(
@@ -188,12 +189,22 @@ class Attempt:
         self._facts |= {"photo_size": text(_size(photo)), "painting_sizes": sizes}
         return photo, file.exif, paintings
 
-    def _metadata(self, exif: bytes) -> Metadata:
+    def _stencil(self, photo: Size) -> Stencil | None:
+        """Return the mask, read; None where all of the photo is painted."""
+        mask = self._claim.mask()
+        if mask is None:
+            return None
+        self._facts |= {"mask_bytes": len(mask.file)}
+        stencil = Stencil(mask, photo)
+        return stencil if stencil.keeps else None
+
+    def _metadata(self, exif: bytes, stencil: Stencil | None) -> Metadata:
         """Return what the result says beside its pixels; one without any paint is the photo, and so is not marked."""
-        mark = self._mark if self._commission.strength > 0 else b""
+        painted = self._commission.strength > 0 and (stencil is None or stencil.paints)
+        mark = self._mark if painted else b""
         return Metadata(carried(exif, self._commission.metadata, *self._commission.output_size), mark)
 
-    def _painted(self, photo: Pixels, paintings: list[Pixels]) -> tuple[Picture, Reporter]:
+    def _painted(self, photo: Pixels, paintings: list[Pixels], stencil: Stencil | None) -> tuple[Picture, Reporter]:
         """Paint, from the checkpoint where there is one that can be gone on from."""
         order = Order(
             photo=photo,
@@ -207,19 +218,22 @@ class Attempt:
         if checkpoint is not None:
             try:
                 saved = Saved.from_bytes(checkpoint)
-                return self._paint_from(replace(order, state=saved.state), saved.seconds, notes)
+                return self._paint_from(replace(order, state=saved.state), stencil, saved.seconds, notes)
             except CheckpointError as error:
                 self._log.warning("the checkpoint is of no use", reason=str(error))
                 notes = (*notes, "Painted anew from the beginning, because what an earlier attempt left is of no use.")
-        return self._paint_from(order, 0.0, notes)
+        return self._paint_from(order, stencil, 0.0, notes)
 
-    def _paint_from(self, order: Order, seconds: float, notes: tuple[str, ...]) -> tuple[Picture, Reporter]:
+    def _paint_from(
+        self, order: Order, stencil: Stencil | None, seconds: float, notes: tuple[str, ...]
+    ) -> tuple[Picture, Reporter]:
         small = images.with_long_side(order.photo, min(_PREVIEW_SIDE, max(order.photo.shape[:2])))
+        retouch = restoring(stencil, small)
 
         def preview(painted: Painted) -> bytes:
             now = images.resize(painted.picture(), small.shape[1], small.shape[0])
             pixels = mixed(small, now, self._commission.strength)
-            return images.encode(pixels, format=Format.JPEG, quality=_PREVIEW_QUALITY)
+            return images.encode(pixels, format=Format.JPEG, quality=_PREVIEW_QUALITY, retouch=retouch)
 
         reporter = Reporter(
             self._claim,
@@ -273,18 +287,6 @@ class Attempt:
                 if self._heartbeat.cancelled:
                     ending = self._cancelling()
         return Outcome.LOST
-
-
-def mixed(photo: Pixels, painted: Pixels, strength: float) -> Pixels:
-    """Return photo + strength * (painted - photo), rounded to nearest: all [H, W, 3]."""
-    if strength == 1:
-        return painted
-    result = np.empty_like(photo)
-    share = np.float32(strength)
-    for top in range(0, len(photo), _ROWS):
-        rows = slice(top, top + _ROWS)
-        result[rows] = np.rint(photo[rows] * (1 - share) + painted[rows] * share)
-    return result
 
 
 def _failure(error: ImpastoError) -> Failure:

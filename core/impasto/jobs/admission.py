@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
@@ -30,10 +30,10 @@ def check_request_id(request_id: str | None) -> None:
         )
 
 
-def digest_of(commission: Commission, photo: bytes, paintings: Sequence[bytes]) -> str:
-    """Return what tells one request's content from another's."""
+def digest_of(commission: Commission, pictures: Iterable[bytes]) -> str:
+    """Return what tells one request's content from another's: photo, paintings, and the mask where it has one."""
     digest = hashlib.sha256()
-    for part in (to_document(commission).encode(), photo, *paintings):
+    for part in (to_document(commission).encode(), *pictures):
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.hexdigest()

@@ -22,10 +22,12 @@ from impasto.jobs.blobs import Blobs
 from impasto.jobs.database import Database
 from impasto.jobs.records import Commission, Failure, Job, Progress, Result, State
 from impasto.jobs.schema import SECOND, UnreadableCommission, clock, jobs, to_commission, to_document, to_job
+from impasto.masks import Mask
 
 MAX_ATTEMPTS = 3  # to get from one checkpoint to the next
 PHOTO = "photo"
 PAINTING = "painting"
+MASK = "mask"
 RESULT = "result"
 
 _UNREADABLE = Failure(
@@ -168,6 +170,11 @@ class Claim:
     def paintings(self) -> list[bytes]:
         """Return the paintings' files, as they were uploaded."""
         return [self._given(f"{PAINTING}-{index}") for index in range(len(self.commission.painting_weights))]
+
+    def mask(self) -> Mask | None:
+        """Return the mask, as it was uploaded, or None where the job has none."""
+        masking = self.commission.mask
+        return None if masking is None else Mask(self._given(MASK), masking)
 
     def checkpoint(self) -> bytes | None:
         """Return what the last checkpoint saved, or None when there is none."""

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from impasto.images import DEFAULT_QUALITY, Format, Size
+from impasto.masks import Masking
 from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.optimization import Optimization
 
@@ -43,6 +44,7 @@ class Commission:
         format: of the result.
         quality: 1 to 100, of a JPEG or WebP.
         metadata: what of the photo's own the result carries.
+        mask: how the job's mask is taken; None where it has none.
     """
 
     optimization: Optimization
@@ -53,21 +55,25 @@ class Commission:
     format: Format = Format.JPEG
     quality: int = DEFAULT_QUALITY
     metadata: MetadataPolicy = DEFAULT_POLICY
+    mask: Masking | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, fit for JSON.
 
-        The default metadata policy is left out, so that workers older than policies can do such a job, and a request
-        from before them is known again.
+        The default metadata policy is left out, and a mask that there is not, so that workers older than policies or
+        masks can do such a job, and a request from before them is known again.
         """
         values = asdict(self) | {"optimization": self.optimization.to_dict(), "format": self.format.value}
         del values["metadata"]
+        if self.mask is None:
+            del values["mask"]
         return values if self.metadata is DEFAULT_POLICY else {**values, "metadata": self.metadata.value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Commission:
         """Return what `to_dict` wrote."""
         width, height = values["output_size"]
+        mask = values.get("mask")
         return cls(
             **{
                 **values,
@@ -76,6 +82,7 @@ class Commission:
                 "output_size": (width, height),
                 "format": Format(values["format"]),
                 "metadata": MetadataPolicy(values.get("metadata", DEFAULT_POLICY)),
+                "mask": None if mask is None else Masking(**mask),
             }
         )
 

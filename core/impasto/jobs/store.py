@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 from impasto.errors import BlobMissing, JobEnded, JobNotFound, JobUnfinished, OutOfRange, StoreUnavailable
 from impasto.jobs import admission, claims
 from impasto.jobs.blobs import Blobs
-from impasto.jobs.claims import PAINTING, PHOTO, RESULT, Claim
+from impasto.jobs.claims import MASK, PAINTING, PHOTO, RESULT, Claim
 from impasto.jobs.database import Database
 from impasto.jobs.pairing import pair
 from impasto.jobs.records import ANONYMOUS, Commission, Job, Progress, State
@@ -100,6 +100,7 @@ class Jobs:
         photo: bytes,
         paintings: Sequence[bytes],
         *,
+        mask: bytes | None = None,
         owner: str = ANONYMOUS,
         request_id: str | None = None,
         priority: int = 0,
@@ -111,6 +112,7 @@ class Jobs:
         Args:
             commission: what is to be painted.
             photo, paintings: picture files.
+            mask: one more, where the commission says how it is taken.
             owner: whose it will be.
             request_id: the owner's name for this request.
             priority: the higher, the sooner.
@@ -124,7 +126,10 @@ class Jobs:
             InvalidInput: a request id that is not allowed.
         """
         admission.check_request_id(request_id)
-        digest = admission.digest_of(commission, photo, paintings)
+        pictures = {PHOTO: photo, **{f"{PAINTING}-{index}": file for index, file in enumerate(paintings)}}
+        if mask is not None:
+            pictures[MASK] = mask
+        digest = admission.digest_of(commission, pictures.values())
         limits = {"queue_limit": self._queue_limit, "quota": quota}
         with self._database.read() as connection:
             if existing := admission.admit(connection, owner, request_id, digest, **limits):
@@ -145,9 +150,8 @@ class Jobs:
             "traceparent": traceparent or None,
         }
         try:
-            self._blobs.write(f"{job}/{PHOTO}", photo)
-            for index, painting in enumerate(paintings):
-                self._blobs.write(f"{job}/{PAINTING}-{index}", painting)
+            for name, file in pictures.items():
+                self._blobs.write(f"{job}/{name}", file)
             with self._database.alone() as connection:
                 existing = admission.admit(connection, owner, request_id, digest, **limits)
                 made = existing or to_job(connection.execute(insert(jobs).values(values).returning(*jobs.c)).one())

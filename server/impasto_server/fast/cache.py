@@ -15,6 +15,7 @@ from impasto_server.fast.codec import Codec
 from impasto_server.fast.painter import Paints
 from impasto_server.order import TrainedOrder
 from impasto_server.painting import Painting
+from impasto_server.raw import RawPhoto
 
 _OVERHEAD = 1000  # bytes that an entry takes beside its file
 
@@ -94,8 +95,12 @@ class CachingPainter:
 
 def _key(order: TrainedOrder, brush: Brush, precision: str) -> bytes:
     """Return a digest of everything that makes a painting what it is."""
-    options = (order.working_size, order.output_size, order.format, order.quality, order.metadata)
-    parts = (order.photo, brush.transformer.encode(), brush.code.tobytes(), precision.encode(), repr(options).encode())
+    raw = order.photo if isinstance(order.photo, RawPhoto) else None  # of which repr tells all but the data
+    size = (order.working_size, order.output_size)
+    options = (*size, order.format, order.quality, order.metadata, order.raw, raw, order.mask)
+    photo = order.photo if isinstance(order.photo, bytes) else order.photo.data
+    mask = order.mask.file if order.mask else b""  # of which repr tells the rest
+    parts = (photo, mask, brush.transformer.encode(), brush.code.tobytes(), precision.encode(), repr(options).encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

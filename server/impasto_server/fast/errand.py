@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from impasto.images import Limits, Size
+from impasto.images import Limits, Size, untouched
 from impasto.tracing import Stage
 from impasto_server.bundles.library import Brush
 from impasto_server.callers import Caller
@@ -104,11 +104,11 @@ class Errand:
             decoded = perf_counter()
             self._under_way = ("paint", decoded)
             self._stages.append(Stage("decode", self._begun, decoded))
-            if self._brush.paints:
+            if photo.paints:
                 self._queue(photo)
         finally:
             self._on_read()
-        if not self._brush.paints:
+        if not photo.paints:
             self._write(photo, None)
 
     def _suitable(self, size: Size) -> Size:
@@ -120,7 +120,7 @@ class Errand:
     def _queue(self, photo: Photo) -> None:
         brush, caller = self._brush, self._caller
         piece = Piece(photo.pixels, brush.transformer, brush.code, caller.client, caller.due, brush.keeps)
-        go_on = self._here if piece.size <= _SMALL else self._next
+        go_on = self._here if piece.size <= _SMALL and photo.retouch is untouched else self._next
         self._withdraw = self._scheduler.put(piece, lambda outcome: go_on(lambda: self._take(photo, outcome)))
         if self._called_off:  # meanwhile
             self._withdraw()

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from impasto.images import Limits, PictureFile, Pixels, Planes, Size, encode, encode_planes
+from impasto.images import (
+    Limits,
+    PictureFile,
+    Pixels,
+    Planes,
+    Retouch,
+    Size,
+    encode,
+    encode_planes,
+    resize,
+    to_pixels,
+    untouched,
+)
+from impasto.masks import Mask, Stencil
 from impasto.metadata import Metadata, carried
 from impasto_server.bundles.library import Brush
-from impasto_server.order import Order
+from impasto_server.order import TrainedOrder
+from impasto_server.raw import RawPhoto, written
 from impasto_server.sizes import output_size, working_size
 
 
@@ -25,6 +41,8 @@ class Photo:
         working_size: its size, without margins.
         result: the size of the result.
         metadata: of the result.
+        paints: whether an engine is to paint it.
+        retouch: what is done to the result.
     """
 
     pixels: Pixels = field(repr=False)
@@ -32,14 +50,22 @@ class Photo:
     working_size: Size
     result: Size
     metadata: Metadata = field(repr=False)
+    paints: bool = True
+    retouch: Retouch = field(default=untouched, repr=False)
 
 
 def read(
-    order: Order, brush: Brush, limits: Limits, default_working_size: int, mark: bytes, suitable: Callable[[Size], Size]
+    order: TrainedOrder,
+    brush: Brush,
+    limits: Limits,
+    default_working_size: int,
+    mark: bytes,
+    suitable: Callable[[Size], Size],
 ) -> Photo:
     """Read a photo, and scale it to its working size.
 
-    One that will not be painted keeps its own size: scaling there and back would blur it.
+    One that will not be painted keeps its own size: scaling there and back would blur it. A mask is looked at, and read
+    again once there is a result to retouch, as is a larger photo: what waits for an engine holds neither.
 
     Args:
         order: what is asked for.
@@ -50,32 +76,65 @@ def read(
         suitable: from the size that would be painted at to what suits the engine.
 
     Raises:
-        InvalidInput: it cannot be read, or a size does not suit it.
+        InvalidInput: it or its mask cannot be read, or a size does not suit it.
     """
-    file = PictureFile(order.photo, limits=limits)
-    result = output_size(file.size, order.output_size, order.format, limits.max_pixels)
+    file = _opened(order.photo, limits)
+    most = min(limits.max_pixels, order.max_result_pixels or limits.max_pixels)
+    result = output_size(file.size, order.output_size, order.format, most)
     exif = carried(file.exif, order.metadata, *result)
-    if not brush.paints:
-        return Photo(file.decode(), file.size, file.size, result, Metadata(exif))
-    painted_at = suitable(working_size(file.size, order.working_size, default_working_size))
-    pixels = _with_margins(file.decode(painted_at), brush.size_multiple)
-    return Photo(pixels, file.size, painted_at, result, Metadata(exif, mark))
+    painted_at = file.size
+    if brush.paints:
+        painted_at = suitable(working_size(file.size, order.working_size, default_working_size))
+    stencil = Stencil(order.mask, file.size) if order.mask else None
+    if not brush.paints or (stencil and not stencil.paints):
+        return Photo(file.decode(), file.size, file.size, result, Metadata(exif), paints=False)
+    decoded = file.decode(painted_at)
+    retouch = untouched
+    if order.mask and stencil and stencil.keeps:
+        original = file.decode if result != painted_at else (lambda _: decoded)
+        retouch = partial(_restore, order.mask, file.size, original)
+    pixels = _with_margins(decoded, brush.size_multiple)
+    return Photo(pixels, file.size, painted_at, result, Metadata(exif, mark), retouch=retouch)
 
 
-def write_painted(planes: Planes, photo: Photo, order: Order) -> bytes:
-    """Return what was painted of a photo, [1, 3, H, W] with margins, as a file."""
+def write_painted(planes: Planes, photo: Photo, order: TrainedOrder) -> bytes:
+    """Return what was painted of a photo, [1, 3, H, W] with margins, as a file, or as pixels if so wanted."""
     width, height = photo.working_size
     painted = planes[:, :, :height, :width]
-    return encode_planes(painted, **_as_asked_for(photo, order))
+    if order.raw:
+        return written(_retouched(resize(to_pixels(painted), *photo.result), photo.retouch), order.raw)
+    return encode_planes(painted, **_as_asked_for(photo, order), retouch=photo.retouch)
 
 
-def write_unpainted(photo: Photo, order: Order) -> bytes:
-    """Return a photo that is wanted as it is, as a file."""
+def write_unpainted(photo: Photo, order: TrainedOrder) -> bytes:
+    """Return a photo that is wanted as it is, likewise."""
+    if order.raw:
+        return written(resize(photo.pixels, *photo.result), order.raw)
     return encode(photo.pixels, **_as_asked_for(photo, order))
 
 
-def _as_asked_for(photo: Photo, order: Order) -> dict[str, Any]:
+def _as_asked_for(photo: Photo, order: TrainedOrder) -> dict[str, Any]:
     return {"size": photo.result, "format": order.format, "quality": order.quality, "metadata": photo.metadata}
+
+
+def _opened(photo: bytes | RawPhoto, limits: Limits) -> PictureFile | RawPhoto:
+    if isinstance(photo, RawPhoto):
+        photo.check(limits)
+        return photo
+    return PictureFile(photo, limits=limits)
+
+
+def _restore(mask: Mask, size: Size, original: Callable[[Size], Pixels], painted: Image.Image) -> None:
+    """Put back into a painted picture what a mask keeps of the photo, which has this size."""
+    Stencil(mask, size).restore(original(painted.size), painted)
+
+
+def _retouched(pixels: Pixels, retouch: Retouch) -> Pixels:
+    if retouch is untouched:
+        return pixels
+    image = Image.fromarray(pixels)
+    retouch(image)
+    return np.asarray(image)
 
 
 def _with_margins(pixels: Pixels, multiple: int) -> Pixels:
