@@ -37,6 +37,11 @@ class Program:
                 return self.lines[-1]
         raise AssertionError(f"it never said {pattern!r}, but {self.lines}")
 
+    def prints(self) -> str:
+        """Return the next line of its standard output."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)

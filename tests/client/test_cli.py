@@ -150,7 +150,8 @@ def test_a_server_that_is_down_is_told_in_one_line(photo: Path, capsys: pytest.C
         (["photo.jpg", "--style", "ink", "--out", "painted"], "--out: painted tells no format"),
         (["photo.jpg", "--style", "ink", "--out", "painted.gif"], "--out: painted.gif tells no format"),
         (["photo.jpg", "--style", "ink", "--out", "missing/painted.jpg"], "--out: there is no folder missing"),
-        (["photo.jpg", "--style", "ink", "--out", "."], "--out: . is a folder"),
+        (["photo.jpg", "--style", "ink", "--out", "."], "--out: photo.jpg is a photo itself, and is not replaced"),
+        (["photo.jpg", "--style", "ink", "--out", "photo.jpg", "--overwrite"], "--out: photo.jpg is a photo itself"),
         (["photo.jpg", "--blend", "ink=1", "ink=2", "--out", "painted.jpg"], "--blend: a style is given twice"),
         (["photo.jpg", "--style", "ink", "--out", "painted.jpg", "--timeout", "0"], "timeout: 0.0 is out of range"),
     ],
@@ -204,10 +205,11 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(
 
     with serving(echo) as server:
         monkeypatch.setattr(Path, "write_bytes", full)
-        status = main(["stylize", str(photo), "--style", "ink", "--out", str(out), "--server", server.target])
+        arguments = ["stylize", str(photo), "--style", "ink", "--out", str(out), "--overwrite"]
+        status = main([*arguments, "--server", server.target])
 
     assert status == 1
-    assert capsys.readouterr().err == "impasto: [Errno 28] No space left on device\n"
+    assert capsys.readouterr().err == f"impasto: {out}: No space left on device\n"
     assert out.read_bytes() == b"old"
     assert len(list(out.parent.iterdir())) == 2
 

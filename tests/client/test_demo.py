@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +15,10 @@ import pytest
 
 from impasto import images
 from impasto.bundle import STARTER, load_bundle
-from scripts import demo
+from scripts import demo, studio
 from tests.support import gradient
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -104,6 +111,57 @@ def test_an_unreadable_photo_is_told_before_a_server_starts(
     assert status == 1
     assert capsys.readouterr().err.startswith("demo: PHOTO")
     assert started == []
+
+
+def shows(link: str) -> bool:
+    """Return whether a page is served there."""
+    try:
+        with urllib.request.urlopen(link, timeout=30) as response:
+            return b"<html" in response.read()
+    except urllib.error.URLError:
+        return False
+
+
+def test_the_studio_outlives_the_demo_and_is_replaced_by_the_next(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_JOBS", "off")  # or a worker would be started
+    photo, out = tmp_path / "garden.jpg", tmp_path / "demo"
+    photo.write_bytes(images.encode(gradient(96, 64)))
+    options = ["--studio", "--photo", str(photo), "--style", "starry-night", "--out", str(out)]
+    try:
+        command = [sys.executable, "-m", "scripts.demo", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+        assert done.returncode == 0, done.stderr  # and nobody holds the pipe
+        link = done.stdout.splitlines()[-1]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", link)
+        assert shows(link)
+
+        with studio.left_running(out) as server:
+            assert not shows(link)
+            assert shows(f"http://127.0.0.1:{server.studio}/")
+    finally:
+        studio.stop(out)
+    assert started[-1].wait(60) == 0
+    assert not shows(f"http://127.0.0.1:{server.studio}/")
+
+
+def test_a_demo_that_fails_leaves_no_studio(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_JOBS", "off")
+    with pytest.raises(OSError, match="the demo fails"), studio.left_running(tmp_path):
+        raise OSError("the demo fails")
+    assert started[-1].returncode == 0
+
+
+def test_the_studio_ends_by_itself(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.studio", "serve", "--out", str(tmp_path), "--minutes", "0.01"]
+    with (tmp_path / "log").open("wb") as log:
+        ended = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, timeout=120, check=False)
+    assert ended.returncode in (0, -signal.SIGTERM)  # before it could even begin
+    assert studio.main(["stop", "--out", str(tmp_path)]) == 0  # though there is none
 
 
 def test_the_samples_come_with_scikit_image() -> None:

@@ -48,7 +48,7 @@ def test_a_photo_that_cannot_be_painted_is_told_with_the_reason_and_the_others_g
     assert (report.painted, report.failed, report.unlucky) == (1, 7, 0)
     said = reasons(out)
     assert said["empty.jpg"] == "the file is empty"
-    assert "is no JPEG, PNG or WebP" in said["text.png"]
+    assert "is no JPEG, PNG, WebP" in said["text.png"]
     assert "is a damaged picture" in said["cut.jpg"]
     assert said["pipe.jpg"] == "is no file, but a pipe, socket or device"
     assert "314,572,800 bytes" in said["huge.jpg"]

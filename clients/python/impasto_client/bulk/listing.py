@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from impasto_client.bulk.marks import Marks
-from impasto_client.bulk.names import digest_of, is_photo
+from impasto_client.bulk.names import PHOTO_SUFFIXES, digest_of, is_photo
 from impasto_client.bulk.places import File, Place
 from impasto_client.bulk.records import HOPELESS, PAINTED, mark, outcome_of
 from impasto_client.errors import InvalidRequest
@@ -135,4 +135,7 @@ class Listing:
         return outcome
 
 
-_PHOTOS = "photos end in .jpg, .jpeg, .png or .webp, in either case, and no part of their path begins with a dot"
+_PHOTOS = (
+    f"photos end in {', '.join(PHOTO_SUFFIXES[:-1])} or {PHOTO_SUFFIXES[-1]}, in either case, and no part of their "
+    "path begins with a dot"
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+from impasto_client.formats import PHOTO_SUFFIXES as PHOTO_SUFFIXES
+
 MANIFEST = "_impasto"
 """The folder below OUT, whose name no photo's folder can have."""
 

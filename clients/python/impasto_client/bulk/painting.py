@@ -59,7 +59,7 @@ def paint_folder(
     Args:
         client: calls the server. It goes on being the caller's.
         source: a folder, or a URL that fsspec knows such as `s3://bucket/prefix`. Photos are the files in it and in its
-            folders that end in .jpg, .jpeg, .png or .webp; what begins with a dot is left out.
+            folders that end in .jpg, .jpeg, .png, .webp, .avif, .heic or .heif; what begins with a dot is left out.
         out: likewise. It may lie in `source`, but not be it, nor have it in itself.
         style: a trained style's id, or a blend, `{"starry-night": 2, "the-scream": 1}`.
         strength, working_size, width, height, quality, metadata: as for `Client.stylize`.

@@ -25,13 +25,13 @@ from impasto_client.bulk.manifest import Manifest
 from impasto_client.bulk.names import output_of
 from impasto_client.bulk.outcomes import Mishap
 from impasto_client.bulk.places import File, Place
-from impasto_client.bulk.probe import PROBE
 from impasto_client.bulk.records import Wish, done_entry, failed_entry
 from impasto_client.bulk.tally import Count, Progress, Tally
 from impasto_client.calling import OnLost
 from impasto_client.client import Client
 from impasto_client.errors import MessageTooLarge
 from impasto_client.photos import Photo, StreamResult
+from impasto_client.probe import PROBE
 from impasto_client.results import Stylized
 
 _READERS = 8  # threads

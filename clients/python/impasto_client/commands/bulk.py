@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from impasto_client.commands import looks
 from impasto_client.commands.bulk_display import Display, display
 from impasto_client.commands.connecting import connect
+from impasto_client.commands.documents import add_json
 from impasto_client.commands.progress import duration
 from impasto_client.commands.stopping import Stop, stopped_by_signals
 from impasto_client.errors import ImpastoClientError, InvalidRequest
@@ -50,7 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repaint", action="store_true", help="let OUT have been painted otherwise: paint anew what differs"
     )
-    parser.add_argument("--json", action="store_true", help="print the outcome as JSON, for programs")
+    add_json(parser, "the outcome as JSON")
     parser.set_defaults(run=run)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from impasto_client.commands.documents import add_json
 from impasto_client.commands.progress import duration
 from impasto_client.commands.tables import print_table
 
@@ -20,7 +21,7 @@ _MOST_FAILURES = 20  # that are listed for people
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", help="what `impasto bulk` was given as OUT")
     parser.add_argument("--all", action="store_true", help=f"list all that failed, not {_MOST_FAILURES} of them")
-    parser.add_argument("--json", action="store_true", help="print JSON, with all that failed, for programs")
+    add_json(parser, "JSON, with all that failed")
     parser.set_defaults(run=run)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from impasto_client.bundles import DEFAULT_ADMIN_TARGET, LOADING_TIMEOUT, BundleAdmin, ServedBundle
 from impasto_client.commands.connecting import connect, server_options
+from impasto_client.commands.documents import add_json, print_document
 from impasto_client.commands.tables import print_table
 
 ADMIN_VARIABLE = "IMPASTO_ADMIN"
@@ -28,11 +28,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         added = commands.add_parser(
             name, parents=[admin_options(inherited=True)], help=meaning, description=f"{meaning.capitalize()}."
         )
+        add_json(added)
         added.set_defaults(run=run)
         return added
 
-    listed = command("list", run_list, "list every version that the server holds or has refused")
-    listed.add_argument("--json", action="store_true", help="print a JSON list, for programs")
+    command("list", run_list, "list every version that the server holds or has refused")
     load = command("load", run_load, "load a bundle and serve it as its current version")
     load.add_argument("source", metavar="SOURCE", help="its folder as the server sees it, or a URL")
     unload = command("unload", run_unload, "stop serving a version")
@@ -43,29 +43,28 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run_list(options: argparse.Namespace) -> None:
     with connect(options) as client:
         found = BundleAdmin(client).all(timeout=options.timeout)
-    if options.json:
-        plain = [{**asdict(bundle), "loaded": bundle.loaded.isoformat()} for bundle in found]
-        print(json.dumps(plain, indent=2))
-    else:
-        _print(found)
+    _print(options, found)
 
 
 def run_load(options: argparse.Namespace) -> None:
     source = options.source if "://" in options.source else str(Path(options.source).absolute())
     with connect(options) as client:
-        _print([BundleAdmin(client).load(source, timeout=_patience(options))])
+        loaded = BundleAdmin(client).load(source, timeout=_patience(options))
+    _print(options, [loaded])
 
 
 def run_unload(options: argparse.Namespace) -> None:
     with connect(options) as client:
         BundleAdmin(client).unload(options.name, timeout=options.timeout)
+    if options.json:
+        print_document({"name": options.name, "done": "unloaded"})
 
 
 def run_refresh(options: argparse.Namespace) -> None:
     with connect(options) as client:
         found = BundleAdmin(client).refresh(timeout=_patience(options))
-    if found:
-        _print(found)
+    if found or options.json:
+        _print(options, found)
     else:
         print("nothing new", file=sys.stderr)
 
@@ -74,7 +73,10 @@ def _patience(options: argparse.Namespace) -> float:
     return LOADING_TIMEOUT if options.timeout is None else float(options.timeout)
 
 
-def _print(bundles: Sequence[ServedBundle]) -> None:
+def _print(options: argparse.Namespace, bundles: Sequence[ServedBundle]) -> None:
+    if options.json:
+        print_document([{**asdict(bundle), "loaded": bundle.loaded.isoformat()} for bundle in bundles])
+        return
     rows = [
         (_short(bundle.name), bundle.state, str(len(bundle.styles) or ""), bundle.source, bundle.reason)
         for bundle in bundles

@@ -1,4 +1,4 @@
-"""The half of `impasto stylize` that paints in the style of any painting: by a job, which it sees through."""
+"""The half of `impasto stylize` that paints in the style of any painting: by jobs, which it sees through."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from impasto.optimization import Optimization
 from impasto_client.client import Client
 from impasto_client.commands import files
 from impasto_client.commands.connecting import connect
-from impasto_client.commands.following import Clock, cancel, fetch, follow
+from impasto_client.commands.following import Clock, cancel, follow
 from impasto_client.commands.interrupts import interrupted_later
-from impasto_client.commands.progress import Display
+from impasto_client.commands.photos import at_once
+from impasto_client.commands.photos.reports import Report
+from impasto_client.commands.photos.targets import Plan, Task
+from impasto_client.commands.progress import Display, job_display
+from impasto_client.errors import DeadlineExceeded, InvalidRequest, JobError, ServerUnavailable
 from impasto_client.jobs import Job
 from impasto_client.paintings import Painting
 
 _UPLOAD_TIMEOUT = 600.0  # s: files from a camera, over a slow line
+
+_OF_THE_SERVER = (DeadlineExceeded, ServerUnavailable)  # which are errors of the operating system's kind, too
 
 
 def add(group: Any) -> None:
@@ -56,33 +62,85 @@ def optimization(options: argparse.Namespace) -> Mapping[str, Any] | None:
     return {name: value for name, value in given.items() if value is not None} or None
 
 
-def paint(options: argparse.Namespace, request: Mapping[str, Any]) -> None:
-    """Make the job and, unless detached, see it through; Ctrl-C cancels it."""
+def check(options: argparse.Namespace, plan: Plan) -> None:
+    """Refuse what does not go together."""
+    if options.preview is not None and plan.count > 1:
+        raise InvalidRequest("--preview", "is for one photo; leave it out for several")
+
+
+def paint(options: argparse.Namespace, plan: Plan, asked: Mapping[str, Any], told: Report) -> None:
+    """Make a job of each photo and, unless detached, see it through before the next; Ctrl-C cancels it."""
     paintings = [Painting(files.read(path, "--style-image"), weight) for path, weight in options.style_image]
-    clock = Clock(options.timeout)
-    job: Job | None = None
-    with connect(options) as client, Display() as display:
+    request = {**asked, "paintings": paintings, "optimization": optimization(options), "priority": options.priority}
+    with connect(options) as client, job_display(quiet=options.quiet or options.json) as display:
+        jobs = _Jobs(client, options, request, display, told)
+        for task in plan.tasks:
+            try:
+                jobs.paint(task)
+            except (InvalidRequest, JobError, OSError) as error:
+                if not at_once.is_to_blame(error) and (plan.count == 1 or _stops_all(error)):
+                    raise
+                told.failed(task, error)
+
+
+def _stops_all(error: Exception) -> bool:
+    return isinstance(error, _OF_THE_SERVER) or at_once.stops_all(error)
+
+
+class _Jobs:
+    """Makes a job of each photo.
+
+    Args:
+        client: to the server.
+        options: the command line's.
+        request: what is asked for beside the photo, as `Client.create_job` takes it.
+        display: shows how far a job is.
+        told: is told of each picture.
+    """
+
+    def __init__(
+        self, client: Client, options: argparse.Namespace, request: Mapping[str, Any], display: Display, told: Report
+    ) -> None:
+        self._client = client
+        self._options = options
+        self._request = request
+        self._display = display
+        self._told = told
+        self._clock = Clock(options.timeout)
+
+    def paint(self, task: Task) -> None:
+        """Make the job and, unless detached, see it through.
+
+        Raises:
+            ImpastoClientError, OSError: there is no picture.
+        """
+        job: Job | None = None
+        photo = task.source.read()
         try:
-            with interrupted_later(lambda: display.say("the job will be cancelled; Ctrl-C again leaves at once")):
-                job = client.create_job(
-                    paintings=paintings, priority=options.priority, timeout=clock.left() or _UPLOAD_TIMEOUT, **request
+            with interrupted_later(self._warn):
+                job = self._client.create_job(
+                    photo, timeout=self._clock.left() or _UPLOAD_TIMEOUT, format=task.format, **self._request
                 )
-            if options.detach:
-                print(job.name)
+            if self._options.detach:
+                self._told.queued(task, job.name)
             else:
-                display.say(f"{job.name}: Ctrl-C cancels it")
-                _see_through(client, job.name, options, clock, display)
+                self._display.say(f"{job.name}: Ctrl-C cancels it")
+                self._see_through(job.name, task)
         except KeyboardInterrupt:
             if job:
-                with connect(options) as another:  # for a call that was just beginning may have spoilt this one
-                    cancel(another, job.name, display)
+                with connect(self._options) as another:  # for a call that was just beginning may have spoilt this one
+                    cancel(another, job.name, self._display)
             raise
 
+    def _see_through(self, name: str, task: Task) -> None:
+        job = follow(self._client, name, self._clock, self._display, self._options.preview)
+        try:
+            painted = self._client.result(job.name, timeout=self._clock.left())
+            at_once.write(task, painted)
+        except OSError:
+            self._display.say(f"the result is still there: impasto jobs fetch {name} --out FILE")
+            raise
+        self._told.painted(task, painted, painted.stage_times.engine, job.name)
 
-def _see_through(client: Client, name: str, options: argparse.Namespace, clock: Clock, display: Display) -> None:
-    job = follow(client, name, clock, display, options.preview)
-    try:
-        fetch(client, job, options.out, clock)
-    except OSError:
-        display.say(f"the result is still there: impasto jobs fetch {name} --out FILE")
-        raise
+    def _warn(self) -> None:
+        self._display.say("the job will be cancelled; Ctrl-C again leaves at once")

@@ -16,6 +16,24 @@ def check_place(out: Path, option: str = "--out") -> None:
         raise InvalidRequest(option, f"there is no folder {out.parent}")
     if out.is_dir():
         raise InvalidRequest(option, f"{out} is a folder; name a file in it")
+    check_writable(out.parent, option)
+
+
+def check_writable(folder: Path, option: str = "--out") -> None:
+    """Refuse a folder that nothing could be written into, or made at."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise InvalidRequest(option, f"{there} is a file, so there can be no folder {folder}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidRequest(option, f"you may not write into {there}; name another folder")
+
+
+def check_free(out: Path, *, overwrite: bool) -> None:
+    """Refuse to replace what is there, unless that is asked for."""
+    if os.path.lexists(out) and not overwrite:
+        raise InvalidRequest("--out", f"{out} is there already; name another file, or give --overwrite")
 
 
 def format_of(out: Path, chosen: str | None) -> str:
@@ -35,10 +53,16 @@ def read(path: Path, field: str) -> bytes:
 
 
 def write(out: Path, data: bytes) -> None:
-    """Write the whole file or none: whoever looks at `out` never sees half a picture."""
+    """Write the whole file or none: whoever looks at `out` never sees half a picture.
+
+    Raises:
+        OSError: with the name of `out`.
+    """
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
     try:
         draft.write_bytes(data)
         draft.replace(out)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error
     finally:
         draft.unlink(missing_ok=True)

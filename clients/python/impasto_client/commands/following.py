@@ -8,7 +8,7 @@ from pathlib import Path
 from impasto_client.calling import checked_timeout
 from impasto_client.client import Client
 from impasto_client.commands import files
-from impasto_client.commands.progress import Display, duration
+from impasto_client.commands.progress import Display
 from impasto_client.errors import (
     DeadlineExceeded,
     ImpastoClientError,
@@ -18,6 +18,7 @@ from impasto_client.errors import (
     ServerUnavailable,
 )
 from impasto_client.jobs import Job, JobState
+from impasto_client.results import Stylized
 
 _PREVIEW_EVERY = 2.0  # s
 _CANCEL_EVERY = 1.0  # s, while the server is away
@@ -59,8 +60,8 @@ def follow(client: Client, name: str, clock: Clock, display: Display, preview: P
     return job
 
 
-def fetch(client: Client, job: Job, out: Path, clock: Clock) -> None:
-    """Write a job's result.
+def fetch(client: Client, job: Job, out: Path, clock: Clock) -> Stylized:
+    """Write a job's result, and return it.
 
     Raises:
         JobError: it has none.
@@ -71,8 +72,7 @@ def fetch(client: Client, job: Job, out: Path, clock: Clock) -> None:
         raise InvalidRequest("--out", f"{out.name} is named as a {told}, but the result is a {job.result.format}")
     painted = client.result(job.name, timeout=clock.left())
     files.write(out, painted.image)
-    taken = duration(painted.stage_times.engine)
-    print(f"{out}: {painted.width}x{painted.height} px, {len(painted.image):,} bytes, painted in {taken}")
+    return painted
 
 
 def cancel(client: Client, name: str, display: Display) -> None:

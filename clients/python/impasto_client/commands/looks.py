@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from impasto_client.commands import files
 from impasto_client.errors import InvalidRequest
 from impasto_client.formats import FORMATS
+from impasto_client.masks import Mask
 from impasto_client.policies import POLICIES
 
 _NAMES = ("strength", "working_size", "width", "height", "quality", "metadata")
@@ -43,6 +46,29 @@ def add(parser: argparse.ArgumentParser, format: str) -> None:
         choices=tuple(POLICIES),
         help="of the photo's own, in the result: all, all but the place, or none [without_location]",
     )
+
+
+def add_mask(parser: argparse._ActionsContainer) -> None:
+    """Add --mask and what belongs to it."""
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="a grey PNG of the photo's size as one looks at it: white is painted, black stays as it is",
+    )
+    parser.add_argument(
+        "--feather", type=float, metavar="X", help="how soft its edge is, 0 to 0.1 of the photo's long side [0.005]"
+    )
+    parser.add_argument("--keep-mask", action="store_true", help="white stays as it is, and black is painted")
+
+
+def mask(options: argparse.Namespace) -> Mask | None:
+    """Return the mask that was given, or refuse what belongs to one without it."""
+    if options.mask is not None:
+        return Mask(files.read(options.mask, "--mask"), options.feather, options.keep_mask)
+    if options.feather is not None or options.keep_mask:
+        raise InvalidRequest("--feather" if options.feather is not None else "--keep-mask", "is for --mask FILE")
+    return None
 
 
 def style(options: argparse.Namespace) -> str | Mapping[str, float]:

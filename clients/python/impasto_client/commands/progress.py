@@ -75,6 +75,21 @@ class Display:
             return _COLUMNS
 
 
+class NoDisplay(Display):
+    """Shows and says nothing."""
+
+    def show(self, job: Job) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+
+def job_display(*, quiet: bool) -> Display:
+    """Return what shows a job on standard error, or nothing."""
+    return NoDisplay() if quiet else Display()
+
+
 def progress_words(job: Job) -> str:
     """Return how far a job is, in a few characters: `120/200 60%`; empty before it has begun."""
     progress = job.progress

@@ -1,20 +1,41 @@
-"""`impasto stylize`: paint one photo, at once in a trained style, or by a job in the style of any painting."""
+"""`impasto stylize`: paint photos, at once in a trained style, or by jobs in the style of any painting."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from impasto_client.commands import by_job, files, looks
 from impasto_client.commands.connecting import connect
+from impasto_client.commands.documents import add_json
+from impasto_client.commands.photos import at_once, sources, targets
+from impasto_client.commands.photos.reports import Report, report
+from impasto_client.commands.photos.targets import Plan
 from impasto_client.errors import InvalidRequest
+from impasto_client.exchange import DEFAULT_WINDOW
+
+NOTES = """\
+Several photos, folders and patterns need a folder as --out. Names are kept, and below a folder or a pattern paths as
+well; `a.heic` becomes `a.heic.jpg`, and the second `a.jpg` `a-2.jpg`. A photo is never replaced, and a picture that is
+there only with --overwrite; so the same command once more paints what is missing. A photo that cannot be painted does
+not stop the others. Each picture is written whole or not at all.
+
+For more than 1,000 photos or a bucket `impasto bulk` is the better way: it keeps a manifest, notices photos that have
+changed, waits for a server that is away, and can be shared out over several machines.
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", type=Path, help="a JPEG, PNG or WebP file")
+    parser.epilog = NOTES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        metavar="PHOTO",
+        help="a picture file; a folder, for the photos in it; a pattern in quotes, such as 'photos/**/*.jpg'; or - for "
+        "standard input",
+    )
     style = parser.add_mutually_exclusive_group(required=True)
     looks.add_styles(style)
     style.add_argument(
@@ -25,45 +46,81 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a painting to take the style from, with its weight beside others [1]; can be given several times",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to; replaced if it is there; needed unless --detach is given"
+        "-o",
+        "--out",
+        metavar="PATH",
+        help="where to: a file, a folder, or - for standard output; needed unless the photo is - or --detach is given",
     )
-    looks.add(parser, "from the suffix of --out")
+    parser.add_argument("-r", "--recursive", action="store_true", help="look into the folders of folders, too")
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there; never photos")
+    looks.add(parser, "from the suffix of --out; of several, from each photo's, and jpeg where that tells none")
+    looks.add_mask(parser)
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=DEFAULT_WINDOW,
+        metavar="N",
+        help=f"of several, under way at once [{DEFAULT_WINDOW}]",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell only what goes wrong")
+    add_json(parser, "a line of JSON for each photo")
     by_job.add(parser.add_argument_group("with --style-image"))
     parser.set_defaults(run=run, complain=parser.error)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Check what can be checked here, have the photo painted, write it."""
-    if options.out is None and not (options.detach and options.style_image):
-        options.complain("the following arguments are required: --out")
-    request = _request(options)
-    if options.style_image:
-        by_job.paint(options, request)
-    else:
-        _paint_at_once(options, request)
-
-
-def _request(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what is asked for, as the client's arguments, or refuse what cannot be."""
-    if options.out is not None:
-        files.check_place(options.out)
+def run(options: argparse.Namespace) -> int:
+    """Check what can be checked here, have the photos painted, write them, and return the exit status."""
+    plan = _plan(options)
     if options.preview is not None:
         files.check_place(options.preview, "--preview")
-    return {
-        "photo": files.read(options.photo, "photo"),
-        **looks.others(options),
-        "format": files.format_of(options.out, options.format) if options.out else options.format,
-        "optimization": by_job.optimization(options),
-    }
-
-
-def _paint_at_once(options: argparse.Namespace, request: Mapping[str, Any]) -> None:
-    if options.detach or options.preview or options.priority:
+    asked = {**looks.others(options), "mask": looks.mask(options)}
+    if options.style_image:
+        by_job.check(options, plan)
+    elif options.detach or options.preview or options.priority:
         raise InvalidRequest("--style", "is painted at once; --detach, --preview and --priority are for --style-image")
+    elif by_job.optimization(options):
+        raise InvalidRequest("optimization", "is for paintings; a trained style is not optimised")
+    told = report(plan, as_json=options.json, quiet=options.quiet)
+    try:
+        if options.style_image:
+            by_job.paint(options, plan, asked, told)
+        else:
+            _paint_at_once(options, plan, asked, told)
+    except BaseException:
+        if plan.count > 1:
+            told.end()
+        raise
+    return told.end()
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    if options.detach and options.style_image:
+        return _without_pictures(options)
+    out = _out(options)
+    if options.json and out == sources.STANDARD_STREAM:
+        raise InvalidRequest("--json", "and the picture cannot both go to standard output; give --out FILE")
+    several = len(options.photos) > 1 or Path(options.photos[0]).is_dir()
+    leave_out = targets.folder_of(out, several)
+    found = sources.find(options.photos, recursive=options.recursive, leave_out=leave_out)
+    return targets.plan(found, out, options.format, overwrite=options.overwrite)
+
+
+def _out(options: argparse.Namespace) -> str:
+    if options.out is None and options.photos != [sources.STANDARD_STREAM]:
+        options.complain("the following arguments are required: --out")
+    return options.out or sources.STANDARD_STREAM
+
+
+def _without_pictures(options: argparse.Namespace) -> Plan:
+    found = sources.find(options.photos, recursive=options.recursive, leave_out=None)
+    return Plan([targets.Task(source, None, options.format) for source in found.sources])
+
+
+def _paint_at_once(options: argparse.Namespace, plan: Plan, asked: dict[str, Any], told: Report) -> None:
     style = looks.style(options)
-    started = time.monotonic()
     with connect(options) as client:
-        painted = client.stylize(style=style, **request)
-    taken = time.monotonic() - started
-    files.write(options.out, painted.image)
-    print(f"{options.out}: {painted.width}x{painted.height} px, {len(painted.image):,} bytes, {taken:.2f} s")
+        if plan.count == 1 and plan.tasks:
+            at_once.paint_one(client, plan.tasks[0], style, asked, told)
+        elif plan.tasks:
+            asked |= {"window": options.window}
+            at_once.paint_several(client, plan.tasks, style, asked, told, overwrite=options.overwrite)
