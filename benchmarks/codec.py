@@ -93,7 +93,7 @@ def _about(photo: Pixels) -> str:
 
 def _decoding(found: Sequence[Library], photo: Pixels, runs: int) -> str:
     files = [images.encode(images.resize(photo, side, side)) for side in SIZES]
-    large = images.encode(_filled(photo, LARGE), quality=89)
+    large = images.encode(filled(photo, LARGE), quality=89)
     columns: list[Column] = [(f"{side} px", _decodes(file)) for side, file in zip(SIZES, files, strict=True)]
     columns.append((f"{LARGE[0]} px", _decodes(large)))
     columns.append((f"{LARGE[0]} to {WORKING[0]} px", lambda library: library.decode_to(large, WORKING)))
@@ -111,7 +111,7 @@ def _decoding(found: Sequence[Library], photo: Pixels, runs: int) -> str:
 
 def _encoding(found: Sequence[Library], photo: Pixels, runs: int) -> str:
     pictures = [images.resize(photo, side, side) for side in SIZES]
-    half, working = _filled(photo, HALF), _filled(photo, WORKING)
+    half, working = filled(photo, HALF), filled(photo, WORKING)
     file, profile = images.encode(pictures[1]), display_p3()
     columns: list[Column] = [
         (f"resize {HALF[0]} to {WORKING[0]} px", lambda library: library.resize(half, WORKING)),
@@ -147,7 +147,7 @@ def _planes(photo: Pixels, runs: int) -> str:
 
 
 def _memory(photo: Pixels) -> str:
-    image = Image.fromarray(_filled(photo, VAST))
+    image = Image.fromarray(filled(photo, VAST))
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "vast.jpg"
@@ -254,7 +254,7 @@ def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def _filled(photo: Pixels, size: Size) -> Pixels:
+def filled(photo: Pixels, size: Size) -> Pixels:
     """Return a picture of this size: the photo, mirrored side by side, or a part of it."""
     width, height = size
     missing = max(0, height - photo.shape[0]), max(0, width - photo.shape[1])

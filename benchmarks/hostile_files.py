@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from benchmarks.hostile_heifs import heic_of_tiles, hostile_heifs
 from benchmarks.hostile_parts import (
     ANIMATION,
     canvas,
@@ -41,7 +42,13 @@ def hostile(size: Size, flood: int = FLOOD) -> Mapping[str, Make]:
         size: of those that are decoded in full; at most 16,383 px a side.
         flood: bytes of those that are many of one thing.
     """
-    return {**_jpegs(size, flood), **_pngs(size, flood), **_webps(size, flood), **_others()}
+    return {
+        **_jpegs(size, flood),
+        **_pngs(size, flood),
+        **_webps(size, flood),
+        **hostile_heifs(size, flood),
+        **_others(),
+    }
 
 
 # JPEG
@@ -275,6 +282,8 @@ def honest(photo: Pixels, size: Size) -> Mapping[str, Make]:
         "JPEG, an honest photo, progressive": partial(_saved, image, "JPEG", quality=85, progressive=True),
         "WebP, an honest photo": partial(_saved, image, "WEBP", quality=75, method=0),
         "PNG, an honest photo": partial(_saved, image, "PNG", compress_level=1),
+        "AVIF, an honest photo": partial(_saved, image, "AVIF", quality=60, speed=9),
+        "HEIC, of tiles": partial(heic_of_tiles, size),
     }
 
 

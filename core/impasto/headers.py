@@ -6,25 +6,18 @@ import re
 from collections.abc import Callable
 
 from PIL import Image
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from impasto import exif
-from impasto.containers import jpeg, png, webp
+from impasto.containers import heif, jpeg, png, webp
 from impasto.containers.header import Header
+from impasto.decoders import Decoder, Kind, decoder_of, in_words
 from impasto.errors import UnreadableImage
 
-Reader = type[ImageFile]
-"""Decodes the pixels of one kind of file."""
-
-# Named here rather than left to Image.open, which warns of large pictures (to filter warnings is not safe among
-# threads), tries formats that are not meant, and takes a phone's JPEG with a depth map for another format.
-_KINDS: tuple[tuple[re.Pattern[bytes], Callable[[bytes, str], Header], Reader], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), jpeg.read, JpegImageFile),
-    (re.compile(re.escape(png.SIGNATURE)), png.read, PngImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), webp.read, WebPImageFile),
+_KINDS: tuple[tuple[re.Pattern[bytes], Callable[[bytes, str], Header], Kind | None], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), jpeg.read, Kind.JPEG),
+    (re.compile(re.escape(png.SIGNATURE)), png.read, Kind.PNG),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), webp.read, Kind.WEBP),
+    (heif.SIGNATURE, heif.read, None),  # which of the two that it may be, is read
 )
 
 _UPRIGHT = {  # what undoes each EXIF orientation; 1 is upright
@@ -44,19 +37,22 @@ SIDEWAYS = (  # what exchanges width and height
 )
 
 
-def read_header(data: bytes, field: str) -> tuple[Header, Reader]:
+def read_header(data: bytes, field: str) -> tuple[Header, Decoder]:
     """Return what a picture's file says before its pixels, and what decodes them. Its first bytes tell its kind.
 
     Raises:
-        UnreadableImage: it is no JPEG, PNG or WebP, is damaged, or breaks a rule.
+        UnreadableImage: it is of no kind that is read here, is damaged, or breaks a rule.
     """
-    for signature, look, reader in _KINDS:
+    for signature, look, kind in _KINDS:
         if signature.match(data):
-            return look(data, field), reader
-    raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no JPEG, PNG or WebP; send one of these")
+            header = look(data, field)
+            return header, decoder_of(kind or Kind(header.coding), field)
+    raise UnreadableImage(field, f"starts with {data[:12]!r}, which is no {in_words()}; send one of these")
 
 
-def turn(block: bytes) -> Image.Transpose | None:
-    """Return what undoes the orientation that an EXIF block tells."""
-    told = exif.read(block).value(exif.ORIENTATION, (exif.SHORT, exif.BYTE, exif.LONG))
+def turn(header: Header) -> Image.Transpose | None:
+    """Return what makes a picture upright. Where its container tells that, its EXIF block does not count."""
+    if header.orientation is not None:
+        return _UPRIGHT.get(header.orientation)
+    told = exif.read(header.exif).value(exif.ORIENTATION, (exif.SHORT, exif.BYTE, exif.LONG))
     return _UPRIGHT.get(told.number) if told else None

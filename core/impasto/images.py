@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -18,10 +18,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngInfo
 
+from impasto.apart import NotInstalled
 from impasto.containers.header import damaged
+from impasto.decoders import Kind, in_words, not_read, readable_kinds
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
 from impasto.headers import SIDEWAYS, read_header, turn
 from impasto.metadata import NOTHING, Metadata
@@ -36,11 +37,14 @@ Planes = NDArray[np.float32]
 Size = tuple[int, int]
 """Width and height, px."""
 
-_Box = tuple[float, float, float, float]
+Retouch = Callable[[Image.Image], None]
+"""Changes a picture, in RGB, in place."""
+
+_Box = tuple[float, ...]
 """Left, top, right and bottom, px."""
 
 MIN_SIDE = 16  # px; a transformer reflects its borders at a quarter of the size, and needs 4 px there
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 51_000_000  # phones of 50 megapixels make photos of up to 8192x6144 px
 BACKGROUND = (255, 255, 255)  # what shows through a transparent picture: the paper that it is printed on
 
 DECODED_SIDE = 1.5  # times a wanted side, that a JPEG is decoded at if it is not decoded whole; see decision 18
@@ -66,6 +70,11 @@ class Format(Enum):
     def max_side(self) -> int:
         """The longest side, in px, that the format can hold."""
         return {Format.JPEG: 65_500, Format.PNG: 2**31 - 1, Format.WEBP: 16_383}[self]
+
+
+def readable_formats() -> tuple[str, ...]:
+    """Return the media types of the pictures that this installation reads, such as `image/jpeg`."""
+    return tuple(kind.media_type for kind in readable_kinds())
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,8 @@ class PictureFile:
     """A picture's file, of which the header has been read.
 
     Args:
-        data: a JPEG, PNG or WebP file; what it is, is read from its content. Of an animation, the first frame.
+        data: a file of one of `readable_formats`; what it is, is read from its content. Of an animation, the first
+            frame; of a HEIF file that holds several pictures, the one that it calls its primary item.
         limits: what is allowed; `Limits()` by default.
         field: what to call the picture in an error.
 
@@ -116,14 +126,16 @@ class PictureFile:
 
     def __init__(self, data: bytes, *, limits: Limits | None = None, field: str = "image") -> None:
         if not data:
-            raise UnreadableImage(field, "is empty; send the bytes of a JPEG, PNG or WebP file")
+            raise UnreadableImage(field, f"is empty; send the bytes of a {in_words()} file")
         self._field = field
-        self._header, self._reader = read_header(data, field)
-        stored = (self._header.width, self._header.height)
-        (limits or Limits()).check(*stored, field)
+        self._header, self._decoder = read_header(data, field)
+        allowed = limits or Limits()
+        allowed.check(self._header.width, self._header.height, field)
+        left, top, right, bottom = self._shown = self._header.crop or (0, 0, self._header.width, self._header.height)
+        allowed.check(right - left, bottom - top, field)
         self.exif: bytes = self._header.exif
-        self._turn = turn(self.exif)
-        self.size: Size = self._turned(stored)
+        self._turn = turn(self._header)
+        self.size: Size = self._turned((right - left, bottom - top))
 
     def decode(self, size: Size | None = None) -> Pixels:
         """Return the picture, [H, W, 3].
@@ -135,14 +147,30 @@ class PictureFile:
             UnreadableImage: it is damaged.
         """
         with self._readable():
-            srgb = _to_srgb(self._open(), self._header.profile, size and self._turned(size))
+            srgb = self._in_srgb(size and self._turned(size))
             return np.asarray(srgb if self._turn is None else srgb.transpose(self._turn))
 
-    def _open(self) -> ImageFile:
-        image = self._reader(io.BytesIO(self._header.file))
-        if image.size != (self._header.width, self._header.height):
-            raise damaged(self._field, "it says two sizes")
-        return image
+    def _in_srgb(self, size: Size | None) -> Image.Image:
+        """Return what is shown of the picture as stored, scaled to a size, in sRGB."""
+        stored = self._header.width, self._header.height
+        image, divisor = self._decoder(self._header.file, stored, size and self._least(size))
+        box = tuple(side / divisor for side in self._shown)
+        colours, alpha = split_alpha(image)
+        if alpha is None:  # a scaled picture has fewer pixels to convert
+            return apply_profile(_scaled(colours, size, box), self._header.profile)
+        decoded = image.size
+        del image  # and what decoded it, which takes more memory than it
+        paper = Image.new("RGB", decoded, BACKGROUND)
+        paper.paste(apply_profile(colours, self._header.profile), mask=alpha)
+        return _scaled(paper, size, box)
+
+    def _least(self, size: Size) -> Size:
+        """Return what a decoder has to make of the whole, for what is shown of it to be scaled to a size."""
+        left, top, right, bottom = self._shown
+        return (
+            math.ceil(DECODED_SIDE * size[0] * self._header.width / (right - left)),
+            math.ceil(DECODED_SIDE * size[1] * self._header.height / (bottom - top)),
+        )
 
     def _turned(self, size: Size) -> Size:
         """Return the size upright of one as stored, or the other way round."""
@@ -155,10 +183,16 @@ class PictureFile:
             yield
         except (InvalidInput, MemoryError):
             raise
+        except NotInstalled as error:
+            raise not_read(Kind.HEIC, self._field) from error
         except Image.DecompressionBombError as error:  # more than a limit of Pillow's own, for a WebP alone
             raise ImageTooLarge(self._field, f"{error}; scale it down") from error
         except Exception as error:  # Pillow's plugins raise many kinds for a damaged file
             raise damaged(self._field, f"{error or type(error).__name__}") from error
+
+
+def untouched(_: Image.Image) -> None:
+    """Leave a picture as it is."""
 
 
 def encode(
@@ -168,6 +202,7 @@ def encode(
     format: Format = Format.JPEG,
     quality: int = DEFAULT_QUALITY,
     metadata: Metadata = NOTHING,
+    retouch: Retouch = untouched,
 ) -> bytes:
     """Return the picture as a file, in sRGB, without a profile.
 
@@ -177,11 +212,12 @@ def encode(
         format: the file format.
         quality: 1 (smallest) to 100 (best), for JPEG and WebP; PNG loses nothing and ignores it.
         metadata: what else the file says.
+        retouch: what is done to the picture once it has its size.
 
     Raises:
         InvalidInput: a quality out of range, or a side longer than the format can hold.
     """
-    return _encode(Image.fromarray(pixels), size, format, quality, metadata)
+    return _encode(Image.fromarray(pixels), size, format, quality, metadata, retouch)
 
 
 def encode_planes(
@@ -191,10 +227,11 @@ def encode_planes(
     format: Format = Format.JPEG,
     quality: int = DEFAULT_QUALITY,
     metadata: Metadata = NOTHING,
+    retouch: Retouch = untouched,
 ) -> bytes:
     """Return [1, 3, H, W] in 0..1 as `encode` returns its pixels, sooner than by way of them."""
     bands = [Image.fromarray(plane) for plane in _rounded(planes)]
-    return _encode(Image.merge("RGB", bands), size, format, quality, metadata)
+    return _encode(Image.merge("RGB", bands), size, format, quality, metadata, retouch)
 
 
 def check_quality(quality: int) -> None:
@@ -261,7 +298,9 @@ def _rounded(planes: Planes) -> NDArray[np.uint8]:
     return rounded
 
 
-def _encode(image: Image.Image, size: Size | None, format: Format, quality: int, metadata: Metadata) -> bytes:
+def _encode(
+    image: Image.Image, size: Size | None, format: Format, quality: int, metadata: Metadata, retouch: Retouch
+) -> bytes:
     check_quality(quality)
     width, height = size or image.size
     if max(height, width) > format.max_side:
@@ -271,6 +310,7 @@ def _encode(image: Image.Image, size: Size | None, format: Format, quality: int,
             "choose PNG or a smaller output",
         )
     image = _scaled(image, size)
+    retouch(image)
     with _scratch() if format is Format.JPEG else io.BytesIO() as file:
         match format:
             case Format.JPEG:
@@ -300,33 +340,10 @@ def _scratch() -> BinaryIO:
     return io.BytesIO()
 
 
-def _to_srgb(image: ImageFile, profile: bytes | None, size: Size | None) -> Image.Image:
-    """Return the picture as stored, scaled to a size, in sRGB."""
-    box = _load(image, size)
-    colours, alpha = split_alpha(image)
-    if alpha is None:  # a scaled picture has fewer pixels to convert
-        return apply_profile(_scaled(colours, size, box), profile)
-    stored = image.size
-    del image  # and what decoded it, which takes more memory than it
-    paper = Image.new("RGB", stored, BACKGROUND)
-    paper.paste(apply_profile(colours, profile), mask=alpha)
-    return _scaled(paper, size, box)
-
-
-def _load(image: ImageFile, size: Size | None) -> _Box | None:
-    """Decode the pixels and return which of them make the picture, where that is not all.
-
-    A JPEG's decoder makes half, a quarter or an eighth of each side of it for less than the whole.
-    """
-    at_least = size and (math.ceil(DECODED_SIDE * size[0]), math.ceil(DECODED_SIDE * size[1]))
-    drafted = image.draft(None, at_least)
-    image.load()
-    return drafted and drafted[1]
-
-
 def _scaled(image: Image.Image, size: Size | None, box: _Box | None = None) -> Image.Image:
     """Return a box of the picture at another size, by Lanczos's filter."""
     whole = (0, 0, *image.size)
-    if size is None or (size == image.size and (box or whole) == whole):
-        return image
-    return image.resize(size, Image.Resampling.LANCZOS, box=box)
+    left, top, right, bottom = box or whole
+    if size is None or size == (right - left, bottom - top):
+        return image if (left, top, right, bottom) == whole else image.crop((left, top, right, bottom))
+    return image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 2**63  # bytes
 _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
 def usable_cores() -> int:
     """Return how many cores this process may keep busy: those it may run on, and no more than its cgroup's quota."""
     return max(1, math.ceil(min(len(os.sched_getaffinity(0)), _quota(_CGROUPS))))
+
+
+def usable_bytes() -> int:
+    """Return how much memory this process may hold: the machine's, and no more than its cgroup's limit."""
+    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, *_memory_limits(_CGROUPS))
 
 
 def resident_bytes() -> int:
@@ -32,6 +38,18 @@ def _quota(root: Path) -> float:
         except OSError:
             return math.inf
     return int(quota) / int(period) if quota.isdigit() else math.inf  # `max` or -1 is no limit
+
+
+def _memory_limits(root: Path) -> Iterator[int]:
+    """Yield a container's limits in bytes, as cgroups v2 and v1 tell them; an enormous one where there is none."""
+    yield _UNLIMITED
+    for file in (root / "memory.max", root / "memory" / "memory.limit_in_bytes"):
+        try:
+            text = file.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():  # `max` is no limit
+            yield int(text)
 
 
 def machine() -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from PIL import Image, ImageCms
 
 from benchmarks.hostile_files import hostile
 from benchmarks.processes import forget_peak
-from impasto import exif, images
+from impasto import apart, exif, images
 from impasto.errors import InvalidInput
+from impasto.headers import read_header
 from tests.support import gradient
 
 fuzzing = settings(
@@ -40,6 +43,8 @@ SIGNATURES = [
     b"RIFF\x40\0\0\0WEBP",
     b"RIFF\x40\0\0\0WEBPVP8L\x30\0\0\0/\x3f\xc0\x0f",
     b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\x12\0\0\0\x3f\0\0\x3f\0\0",
+    b"\0\0\0\x14ftypavif\0\0\0\0mif1",
+    b"\0\0\0\x14ftypheic\0\0\0\0mif1\0\0\1\0meta\0\0\0\0\0\0\0\x0epitm\0\0\0\0\0\1",
 ]
 
 
@@ -74,12 +79,16 @@ def valid() -> list[bytes]:
         saved(rgb, "WEBP", **tags),
         saved(alpha, "WEBP", lossless=True),
         saved(alpha, "WEBP", save_all=True, append_images=[rgb], **tags),
+        saved(rgb, "AVIF", **tags),
+        saved(alpha, "AVIF"),
+        saved(rgb, "AVIF", save_all=True, append_images=[rgb]),
     ]
 
 
 VALID = valid()
 SLOW = ("MB", "beyond", "500,000")  # to make
-NAMES = [name for name in hostile((64, 48), 4096) if not any(word in name for word in SLOW)]
+HEICS = [file.read_bytes() for file in (Path(__file__).parent / "fixtures").glob("*.heic")]
+NAMES = [name for name in hostile((64, 48), 4096) if not any(word in name for word in (*SLOW, "HEIC"))]
 
 
 def check(data: bytes) -> None:
@@ -141,9 +150,9 @@ def part(draw: st.DrawFn, data: bytes, at: int) -> bytes:
 
 
 @st.composite
-def mutants(draw: st.DrawFn) -> bytes:
+def mutants(draw: st.DrawFn, files: Sequence[bytes] = VALID) -> bytes:
     """Return a valid file with something cut out of it, put into it, or changed, some times."""
-    data = draw(st.sampled_from(VALID))
+    data = draw(st.sampled_from(files))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
         cut = draw(st.sampled_from([0, 1, 2, 4, 17, 64, len(data)]))
@@ -155,6 +164,26 @@ def mutants(draw: st.DrawFn) -> bytes:
 @given(mutants())
 def test_mutants_of_valid_files(data: bytes) -> None:
     check(data)
+
+
+@settings(fuzzing, max_examples=500)
+@given(mutants(HEICS))
+def test_headers_of_mutants_of_heic_files(data: bytes) -> None:
+    with contextlib.suppress(InvalidInput):
+        header, _ = read_header(data, "image")
+
+        assert len(header.file) <= 2 * len(data) + 4096
+
+
+@pytest.mark.skipif(not apart.folders(), reason="HEIC is read with impasto[heif]")
+@settings(fuzzing, max_examples=8)
+@given(file=st.sampled_from(HEICS), changes=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=3))
+def test_pixels_of_mutants_of_heic_files(file: bytes, changes: list[tuple[int, int]]) -> None:
+    mutant = bytearray(file)
+    for back, value in changes:
+        mutant[-1 - back % 300] = value  # where the pixels are
+
+    check(bytes(mutant))
 
 
 @settings(fuzzing, max_examples=200)

@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from impasto import images
+from impasto.decoders import in_words
 from impasto.errors import InvalidInput
 from impasto_trainer.recipe import Recipe
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif"}
 _JITTER = 0.25  # brightness, contrast and saturation vary by this share
 _MAX_MISSES = 64  # unreadable photos in a row before the folder is given up
 
@@ -33,7 +34,7 @@ def find_photos(folder: Path) -> list[Path]:
         InvalidInput: no such folder, or none in it.
     """
     if not folder.is_dir():
-        raise InvalidInput("photos", f"{folder} is no folder; give one that holds JPEG, PNG or WebP pictures")
+        raise InvalidInput("photos", f"{folder} is no folder; give one that holds {in_words()} pictures")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise InvalidInput("photos", f"{folder} holds no picture ending in {', '.join(sorted(SUFFIXES))}")

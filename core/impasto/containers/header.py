@@ -20,6 +20,9 @@ class Header:
         file: of the same kind, with nothing in it but what the pixels are decoded from.
         exif: its EXIF block, of which nothing has been checked; empty where it has none.
         profile: its colour profile, of which nothing has been checked.
+        coding: of a HEIF file, which kind of picture it is: AVIF or HEIC.
+        orientation: which way up it is, by EXIF's numbers; None where its EXIF block tells.
+        crop: left, top, right and bottom of what is shown of it, px; None for all of it.
     """
 
     width: int
@@ -27,6 +30,9 @@ class Header:
     file: bytes = field(repr=False)
     exif: bytes = field(default=b"", repr=False)
     profile: bytes | None = field(default=None, repr=False)
+    coding: str = ""
+    orientation: int | None = None
+    crop: tuple[int, int, int, int] | None = None
 
 
 def damaged(field: str, why: str) -> UnreadableImage:
