@@ -1,9 +1,10 @@
 """Paint three photos, or your own, in every style, or in one at several strengths, and lay them out in one picture.
 
-    python scripts/demo.py [--photo my.jpg] [--style starry-night] [--out demo]
+    python -m scripts.demo [--photo my.jpg] [--style starry-night] [--out demo] [--studio]
 
-Starts a server of its own on free ports, has it paint over gRPC as any backend would, and ends it. The three photos
-come with scikit-image. The environment variable PHOTO does as well as --photo.
+Starts a server of its own on free ports, has it paint over gRPC as any backend would, and ends it; or, with --studio,
+leaves it running for an hour with the studio, a page for browsers. The three photos come with scikit-image. The
+environment variable PHOTO does as well as --photo.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
@@ -26,7 +28,8 @@ from impasto.bundle import STARTER
 from impasto.errors import ImpastoError, InvalidInput, MissingDependency
 from impasto.sheets import contact_sheet
 from impasto_client import Client, ImpastoClientError, Style
-from impasto_server.local import local_server
+from impasto_server.local import LocalServer, local_server
+from scripts.studio import MINUTES, OUT, left_running
 
 STRENGTHS = (0.3, 0.6, 1.0)
 FULL = (1.0,)
@@ -62,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         photos = read_photos(options.photo)
         options.out.mkdir(parents=True, exist_ok=True)
-        serving = local_server(options.out, ["--bundle", str(options.bundle), "--log-format", "console"])
-        with serving as server, Client(server.target, timeout=120) as client:
+        with _serving(options) as server, Client(server.target, timeout=120) as client:
             styles = [client.style(options.style)] if options.style else client.styles(thumbnails=True)
             strengths = STRENGTHS if options.style else FULL
             painted = [
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for photo in photos
                 for strength in strengths
             ]
-        sheet = write(painted, photos, styles, options.out)
+            sheet = write(painted, photos, styles, options.out)
     except (ImpastoError, ImpastoClientError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -81,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     print_table(painted)
     print(f"\nNow look at {sheet}")
+    if server.studio:
+        print(f"For the next {MINUTES:g} minutes, or until `make demo-stop`, paint your own in a browser:")
+        print(f"http://127.0.0.1:{server.studio}/")
     return 0
 
 
@@ -146,6 +151,13 @@ def print_table(painted: Sequence[Painted]) -> None:
         print(f"{one.photo.name:16} {size:>10} {one.style:22} {one.strength:8g} {engine:6.0f} ms {call:8.0f} ms")
 
 
+def _serving(options: argparse.Namespace) -> AbstractContextManager[LocalServer]:
+    """Return what starts a server, and ends it with the block, unless the studio is asked for."""
+    if options.studio:
+        return left_running(options.out, options.bundle)
+    return local_server(options.out, ["--bundle", str(options.bundle), "--log-format", "console"])
+
+
 def _samples() -> list[Path]:
     """Return the photos that lie in scikit-image's wheel; its `data` module would download what is missing."""
     spec = find_spec("skimage")
@@ -167,10 +179,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     default = os.environ.get("PHOTO") or None
-    parser.add_argument("--photo", type=Path, default=default, metavar="FILE", help="a JPEG, PNG or WebP file [$PHOTO]")
+    parser.add_argument(
+        "--photo", type=Path, default=default, metavar="FILE", help="a JPEG, PNG, WebP, AVIF or HEIC file [$PHOTO]"
+    )
     parser.add_argument("--style", metavar="ID", help="this one at several strengths [every style]")
     parser.add_argument("--bundle", type=Path, default=STARTER, metavar="DIR", help="whose style it is [the starter]")
-    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="where to write [%(default)s]")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where to write [%(default)s]")
+    parser.add_argument("--studio", action="store_true", help="leave the server running for an hour, with the studio")
     return parser
 
 

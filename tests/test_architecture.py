@@ -75,6 +75,6 @@ def test_the_bundle_module_is_of_use_without_a_runtime() -> None:
     assert "onnxruntime" not in loaded_by("impasto.engine")  # loaded when an engine is opened
 
 
-@pytest.mark.parametrize("module", ["stylizer_pb2", "stylizer_pb2_grpc"])
+@pytest.mark.parametrize("module", ["v1.stylizer_pb2", "v1.stylizer_pb2_grpc", "inference.open_inference_pb2_grpc"])
 def test_the_stubs_have_been_generated(module: str) -> None:
-    assert find_spec(f"impasto.v1.{module}") is not None
+    assert find_spec(f"impasto.{module}") is not None

@@ -10,7 +10,8 @@ import pytest
 from scripts import configuration_docs
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+READMES = [ROOT / "proto" / "README.md", *ROOT.glob("clients/*/README.md")]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *READMES])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 

@@ -62,7 +62,7 @@ def test_strength_0_returns_the_photo(folder: Path) -> None:
     ("photo", "complaint"),
     [
         (b"", "photo: is empty"),
-        (b"Dear Sir or Madam", "image: starts with b'Dear Sir or ', which is no JPEG, PNG or WebP"),
+        (b"Dear Sir or Madam", "image: starts with b'Dear Sir or ', which is no JPEG, PNG, WebP"),
         (PHOTO[: len(PHOTO) // 2], "image: is a damaged picture"),
         (png(50_000, 50_000, 8, RGB, b""), "image: 50000x50000 px is 2,500,000,000 pixels"),
         (images.encode(np.zeros((1, 1, 3), np.uint8)), "image: 1x1 px is too small"),
@@ -79,7 +79,7 @@ def test_a_photo_that_cannot_be_painted_is_told_in_one_line(
 ) -> None:
     assert stylize(folder, photo) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"impasto: {complaint}")
+    assert line.startswith(f"impasto: photo.jpg: {complaint}")
     assert not (folder / "painted.png").exists()
     assert stylize(folder, PHOTO) == 0
 

@@ -24,6 +24,7 @@ from impasto_client import Client, JobUnknown, Painting
 from impasto_server.local import LocalServer, local_server
 from tests.core.exifs import phone, photo
 from tests.core.graphs import gate_bundle
+from tests.core.masks import png
 from tests.worker.processes import WorkerProcess, worker
 from tests.worker.support import WAIT
 
@@ -31,6 +32,7 @@ REQUEST_ID = "order-4711-of-ada"
 PIECE = 24  # bytes, long enough not to be found by chance
 PAINTING = images.encode(np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8), format=images.Format.PNG)
 PHOTO = photo(phone(), width=96, height=64)
+MASK = png(np.random.default_rng(2).integers(0, 256, (96, 64), np.uint8))  # of the photo turned upright
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def working(place: Place, step_seconds: float = 0.02) -> AbstractContextManager[
 def create(client: Client, steps: int) -> str:
     options = {"steps": steps}
     return client.create_job(
-        PHOTO, Painting(PAINTING), optimization=options, metadata="all", request_id=REQUEST_ID
+        PHOTO, Painting(PAINTING), optimization=options, metadata="all", mask=MASK, request_id=REQUEST_ID
     ).name
 
 

@@ -15,12 +15,14 @@ ImpastoError
 │   ├── TooManyCalls  more calls at once than this caller may have
 │   └── TooLate     it would not be done within the caller's deadline
 ├── RequestTooSlow  a request that did not arrive in time
+├── RequestTooLarge a request that is larger than any may be
 ├── StreamIdle      a stream that did not get on, for its caller neither sent nor read
 ├── NotSupported    something that this server does not do
 ├── BundleRefused       a bundle that is not served; says why
 │   └── BundleDamaged   its files are not what its manifest says; it may be being copied
 ├── BundleUnreachable   where bundles are fetched from cannot be reached now
 ├── BundleNotHeld       a version of a bundle that the server does not hold
+├── ModelNotFound       a model, or a version of one, that the server does not hold
 ├── LastBundle          the last version of all, without which nothing would be served
 ├── NoBundleStore       no store of bundles is watched
 ├── JobFailed       a job that a call waited for could not be done
@@ -160,6 +162,21 @@ class RequestTooSlow(ImpastoError):
         return f"the request did not arrive within {self.seconds:g} s; send it again over a better connection"
 
 
+class RequestTooLarge(ImpastoError):
+    """A request is larger than any may be.
+
+    Attributes:
+        most: bytes that it may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"the request is larger than the {self.most} bytes that are taken here; send a smaller photo"
+
+
 class StreamIdle(ImpastoError):
     """A stream did not get on, for its caller neither sent nor read.
 
@@ -237,6 +254,30 @@ class BundleNotHeld(StyleNotFound):
             return f"{asked} is of a bundle that is not held. Available: {listed}"
         versions = ", ".join((f"{self.held[0]} (current)", *self.held[1:]))
         return f"{asked} is of a version that is not held; of {self.bundle!r} these are: {versions}"
+
+
+class ModelNotFound(ImpastoError, LookupError):
+    """The server holds no such model, or not in this version.
+
+    Attributes:
+        model: the name that was asked for.
+        version: that was asked for; empty for any.
+        models: the names that there are.
+        versions: of the model, where there is one of that name.
+    """
+
+    def __init__(self, model: str, version: str, models: Iterable[str], versions: Iterable[str]) -> None:
+        self.model = model
+        self.version = version
+        self.models = tuple(models)
+        self.versions = tuple(versions)
+        super().__init__(model, version, self.models, self.versions)
+
+    def __str__(self) -> str:
+        model, version = repr(self.model[:_MOST_QUOTED]), repr(self.version[:_MOST_QUOTED])
+        if self.versions:
+            return f"no version {version} of model {model} is held. Available: {', '.join(self.versions)}"
+        return f"no model {model}. Available: {', '.join(self.models[:_MOST_LISTED]) or 'none'}"
 
 
 class LastBundle(ImpastoError):

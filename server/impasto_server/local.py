@@ -32,12 +32,14 @@ class LocalServer:
         grpc: port of the gRPC service on 127.0.0.1.
         http: port of /metrics, /livez and /readyz there.
         admin: port of the Admin service there; None where it is off.
+        studio: port of the studio there; None where it is off.
     """
 
     process: subprocess.Popen[bytes]
     grpc: int
     http: int
     admin: int | None = None
+    studio: int | None = None
 
     @property
     def target(self) -> str:
@@ -58,17 +60,28 @@ def local_server(folder: Path, options: Sequence[str] = ()) -> Iterator[LocalSer
     ports, log = folder / "ports.json", folder / "server.log"
     ports.unlink(missing_ok=True)
     command = [sys.executable, "-m", "impasto_server.main", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    command += ["--studio-listen", "127.0.0.1:0"]
     files = ["--ports-file", str(ports), "--state-dir", str(folder / "state")]
     with log.open("wb") as output:
         process = subprocess.Popen([*command, *files, "--jobs", "off", *options], stdout=output, stderr=output)  # noqa: S603
     try:
-        yield _wait_until_ready(process, ports, log)
+        yield wait_until_ready(process, ports, log)
     finally:
         _stop(process)
         ports.unlink(missing_ok=True)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], ports: Path, log: Path) -> LocalServer:
+def wait_until_ready(process: subprocess.Popen[bytes], ports: Path, log: Path) -> LocalServer:
+    """Return a server once it is ready.
+
+    Args:
+        process: its process.
+        ports: the file that it writes its ports to.
+        log: the file that it writes its log to.
+
+    Raises:
+        ServerDidNotStart: see there.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

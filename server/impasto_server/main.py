@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None, *, open_engine: OpenEngine | No
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         if arguments and (command := COMMANDS.get(arguments[0])):
-            command(arguments[1:])
-            return 0
+            return command(arguments[1:]) or 0
         config = load(arguments)
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

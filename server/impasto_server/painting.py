@@ -13,8 +13,8 @@ class Painting:
     """A photo painted.
 
     Attributes:
-        file: a picture file.
-        format: its format.
+        file: a picture file, or its pixels where these were asked for.
+        format: of the file.
         size: its size.
         photo_size: the photo's own.
         working_size: what it was painted at.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,6 +33,7 @@ from impasto_server.life.watchdog import Overdue, Watchdog
 from impasto_server.metrics import Metrics
 from impasto_server.rpc.front import SERVICES, Front
 from impasto_server.rpc.statuses import RETRY_AFTER
+from impasto_server.studio.opening import open_studio
 
 _STORE_WITHIN = 5.0  # s, that the start waits for a job store which does not answer
 
@@ -49,6 +50,7 @@ class Server:
     Attributes:
         address, http_address: where it listens, once it does: with the ports that were chosen.
         admin_address: where it listens for administrators; None if nowhere.
+        studio_address: where it listens for browsers; None if nowhere.
         health: what it says of itself.
     """
 
@@ -98,8 +100,17 @@ class Server:
         self.http_address = Address.parse(config.http)
         self._http = HttpPort(self._metrics, self.health)
         self._front = Front(
-            config, self._stock, self._way.painter, self._jobs, self.health, self._metrics, self._tracing, self._log
+            config,
+            self._stock,
+            self._way.painter,
+            self._way.codec,
+            self._jobs,
+            self.health,
+            self._metrics,
+            self._tracing,
+            self._log,
         )
+        self._studio = open_studio(config, self._front, self._metrics, self._log)
 
     @property
     def address(self) -> Address:
@@ -109,8 +120,12 @@ class Server:
     def admin_address(self) -> Address | None:
         return self._front.admin_address
 
+    @property
+    def studio_address(self) -> Address | None:
+        return self._studio.address
+
     async def listen(self) -> None:
-        """Open both ports; the server answers, and says that it is not ready.
+        """Open the ports; the server answers, and says that it is not ready.
 
         Raises:
             CannotListen: an address cannot be had.
@@ -118,9 +133,9 @@ class Server:
         """
         self.http_address = await self._http.start(self.http_address)
         await self._front.listen()
+        await self._studio.listen()
         self._write_ports()
-        admin = {"admin": str(self.admin_address)} if self.admin_address else {}
-        self._log.info("listening", version=__version__, grpc=str(self.address), http=str(self.http_address), **admin)
+        self._log.info("listening", version=__version__, **{name: str(at) for name, at in self._addresses.items()})
 
     async def warm_up(self) -> None:
         """Load the bundles, open the engines, paint once with each, and be ready; then let workers begin.
@@ -166,6 +181,7 @@ class Server:
         deadline = 0 if abruptly else self._config.drain_seconds
         await asyncio.gather(
             self._front.stop(deadline),
+            self._studio.stop(deadline),
             self._workers.stop(deadline),
             self._upkeep.stop(),
             self._stock.stop(),
@@ -196,16 +212,24 @@ class Server:
             with suppress(StoreUnavailable, TimeoutError):
                 await asyncio.wait_for(self._store.begin(), _STORE_WITHIN)
 
+    @property
+    def _addresses(self) -> Mapping[str, Address]:
+        """Where it listens, by what for."""
+        addresses = {
+            "grpc": self.address,
+            "http": self.http_address,
+            "admin": self.admin_address,
+            "studio": self.studio_address,
+        }
+        return {name: address for name, address in addresses.items() if address}
+
     def _write_ports(self) -> None:
         """Write the file in one step, so that who waits for it never reads half of it."""
         file = self._config.ports_file
         if file is None:
             return
         draft = file.with_name(f".{file.name}.draft")
-        ports = {"grpc": self.address.port, "http": self.http_address.port}
-        if self.admin_address:
-            ports["admin"] = self.admin_address.port
-        draft.write_text(json.dumps(ports) + "\n")
+        draft.write_text(json.dumps({name: at.port for name, at in self._addresses.items()}) + "\n")
         draft.replace(file)
 
 

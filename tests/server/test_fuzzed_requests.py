@@ -20,10 +20,13 @@ from grpc_health.v1 import health_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from impasto.inference import open_inference_pb2 as inference
 from impasto.v1 import admin_pb2
 from impasto.v1 import stylizer_pb2 as pb
+from tests.server.inference.support import request as infer_request
 from tests.server.job_support import request_of, serving_jobs
 from tests.server.support import photo
+from tests.support import gradient
 
 fuzzing = settings(
     derandomize=True,
@@ -41,7 +44,11 @@ SERVICES = [
     health_pb2.DESCRIPTOR.services_by_name["Health"],
     admin_pb2.DESCRIPTOR.services_by_name["Admin"],
 ]
-METHODS = [method for service in SERVICES for method in service.methods]
+INFERENCE = inference.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name
+METHODS = [
+    *(method for service in SERVICES for method in service.methods),
+    *(INFERENCE[name] for name in ("ModelInfer", "ModelStreamInfer", "ModelStatistics")),
+]
 WAITING = ("WaitOperation", "Watch", "WatchStylization", "Stylize", "StylizeStream")
 
 DOCUMENTED = {
@@ -64,6 +71,8 @@ SOUND: dict[str, Message] = {
         pb.StylizeRequest(image=photo(), style_id="ink"),
         pb.CreateStylizationRequest(stylize=request_of()),
         pb.StylizeStreamItem(id="1", request=pb.StylizeRequest(image=photo(), style_id="ink")),
+        infer_request(("image", [photo()]), ("style", [b"ink"])),
+        infer_request(("pixels_uint8", gradient()[None])).inputs[0],
     )
 }
 
@@ -84,7 +93,23 @@ NUMBERS = {
     FieldDescriptor.TYPE_ENUM: "int32",
 }
 REALS = st.sampled_from([0.0, -0.0, 0.5, 1.0, -1.0, 1e-30, 1e30, math.inf, -math.inf, math.nan])
-NAMES = ["", "ink", "test/ink", "operations", "operations/", "stylizations/-", "../../etc/passwd", "\0", "%s{}"]
+NAMES = [
+    "",
+    "ink",
+    "test",
+    "image",
+    "pixels",
+    "strength",
+    "BYTES",
+    "UINT8",
+    "test/ink",
+    "operations",
+    "operations/",
+    "stylizations/-",
+    "../../etc/passwd",
+    "\0",
+    "%s{}",
+]
 LONG = ["a" * 9000, "\N{GRINNING FACE}" * 2500, "\n" * 1000]
 TEXTS = st.sampled_from(NAMES) | st.text(max_size=20) | st.sampled_from(LONG)
 PICTURES = [b"", photo(), photo()[:100], photo(17, 16), b"\xff\xd8\xff" + bytes(1000)]
@@ -118,7 +143,10 @@ def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = DEPTH) -> Mes
     for field in draw(st.lists(st.sampled_from(list(descriptor.fields)), max_size=6)) if descriptor.fields else ():
         if depth <= 0 and field.message_type:
             continue
-        if field.is_repeated:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            for entry in draw(st.lists(messages(field.message_type, depth - 1), max_size=3)):
+                getattr(message, field.name)[entry.key].CopyFrom(entry.value)  # type: ignore[attr-defined]
+        elif field.is_repeated:
             value = draw(st.lists(values(field, depth), max_size=3))
             getattr(message, field.name).extend(value * draw(st.sampled_from([1, 1, 1, 300])))
         elif field.message_type:

@@ -120,7 +120,7 @@ async def test_reflection_lists_the_services(tmp_path: Path) -> None:
         response = await call.read()
     names = {service.name for service in response.list_services_response.service}
     standard = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", OPERATIONS}
-    assert names == {SERVICE, *standard}
+    assert names == {SERVICE, "inference.GRPCInferenceService", *standard}
 
 
 async def test_metrics_count_calls_pixels_and_stages(tmp_path: Path) -> None:

@@ -11,12 +11,16 @@ import grpc
 import pytest
 from google.longrunning import operations_pb2 as lro
 
+from impasto.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from impasto.logs import make_log
+from impasto.masks import Masking
 from impasto.tracing.opening import open_tracing
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.identity.tokens import new_token
 from tests.collector import Collector, collecting
+from tests.core.masks import left_half, png
 from tests.credentials import bearer, caller, write_callers
+from tests.server.inference.support import request
 from tests.server.job_support import ServedJobs, request_of, serving_jobs, succeed
 from tests.server.support import photo, refusal
 from tests.worker.support import Bench, add_job, open_store
@@ -25,6 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "observability.md"
 EVERY_LINE = {"timestamp", "level", "event"}
 TOKEN = new_token()
 ME = (*bearer(TOKEN), ("x-request-id", "order-4711"))
+MASK = png(left_half())
 STAGES = {"decode_ms", "queue_ms", "engine_ms", "encode_ms"}
 
 
@@ -52,10 +57,11 @@ async def test_each_field_of_a_call_is_documented_and_each_that_is_documented_is
 ) -> None:
     callers = write_callers(tmp_path / "callers.toml", caller("web", TOKEN))
     async with serving_jobs(tmp_path, callers_file=callers, log_level="debug", traces="otlp") as served:
-        await served.stub.Stylize(_painted(), metadata=ME)
+        await served.stub.Stylize(_painted(mask=pb.Mask(image=MASK)), metadata=ME)
         await refusal(served.stub.Stylize(_painted(style_id="unheard-of"), metadata=ME))
         await refusal(served.stub.Stylize(_painted()))
         await _stream(served)
+        await _inference(served)
         await _job(served)
         lines = [line for line in served.lines if line["event"] in ("call", "photo")]
 
@@ -66,7 +72,7 @@ async def test_each_field_of_a_call_is_documented_and_each_that_is_documented_is
     everywhere = {"request_id", "trace_id", "method", "code", "ms"}
     known = everywhere | {"caller_request_id", "caller"}
     assert painted.keys() - EVERY_LINE == known | STAGES | {
-        *("style", "strength", "bundle", "photo_bytes", "photo_size", "working_size"),
+        *("style", "strength", "bundle", "photo_bytes", "photo_size", "mask_bytes", "working_size"),
         *("result_bytes", "result_size", "format", "batch", "total_ms"),
     }
     assert refused.keys() - EVERY_LINE == known | {"error"}
@@ -86,7 +92,7 @@ def test_each_field_of_a_job_is_documented_and_each_that_is_documented_is_there(
     jobs = open_store(tmp_path)
     tracing = open_tracing("otlp", "worker", make_log())
     bench = Bench(jobs, tracing=tracing)
-    add_job(jobs)
+    add_job(jobs, mask=Masking(), mask_file=png(left_half(48, 32)))
     add_job(jobs, photo=b"no photo")
     bench.attempt()
     bench.attempt()
@@ -115,6 +121,12 @@ async def _stream(served: ServedJobs) -> None:
     await call.done_writing()
     while await call.read() is not grpc.aio.EOF:
         pass
+
+
+async def _inference(served: ServedJobs) -> None:
+    """Have a photo painted by the Open Inference Protocol."""
+    stub = GRPCInferenceServiceStub(served.channel)  # type: ignore[no-untyped-call]
+    await stub.ModelInfer(request(("image", [photo()]), ("style", [b"ink"])), metadata=ME)
 
 
 async def _job(served: ServedJobs) -> None:

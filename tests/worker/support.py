@@ -57,10 +57,11 @@ def add_job(
     photo: bytes = FILE,
     paintings: Sequence[bytes] = (FILE,),
     priority: int = 0,
+    mask_file: bytes | None = None,
     **others: Any,
 ) -> Job:
     """Queue a job of so many steps."""
-    return jobs.create(commission(steps, **others), photo, paintings, priority=priority)
+    return jobs.create(commission(steps, **others), photo, paintings, mask=mask_file, priority=priority)
 
 
 def now(jobs: Jobs, job: Job) -> Job:

@@ -19,7 +19,8 @@ from impasto.errors import ImpastoError, InvalidInput, WeightsNotFound
 from impasto.images import Format, Limits
 from impasto.jobs import ANONYMOUS, Jobs, State
 from impasto.optimization import Optimization
-from impasto_worker.attempt import INTERNAL, Outcome, mixed
+from impasto_worker.attempt import INTERNAL, Outcome
+from impasto_worker.mixing import mixed
 from impasto_worker.painting import Order, Picture
 from impasto_worker.reporting import Pace
 from impasto_worker.slow import SlowPaint, stirred
@@ -28,6 +29,7 @@ from tests.worker.support import FILE, PHOTO, QUICK, Bench, add_job, away, is_at
 
 BRISK = SlowPaint(step_seconds=0.02)
 OFTEN = Pace(preview_seconds=0.05, checkpoint_seconds=0.05)
+LAPSED = 1e-6  # s, of a lease that has lapsed before the next call
 
 
 @pytest.fixture
@@ -252,7 +254,7 @@ def test_a_checkpoint_that_is_of_no_use_costs_the_steps_but_not_the_job(jobs: Jo
 
 
 def test_after_deaths_without_progress_the_memory_is_halved_each_time_and_the_result_says_so(tmp_path: Path) -> None:
-    jobs = open_store(tmp_path, lease_seconds=0.001)
+    jobs = open_store(tmp_path, lease_seconds=LAPSED)
     job = add_job(jobs)
     assert jobs.claim("one that dies") is not None
     assert jobs.claim("another that dies") is not None
@@ -265,7 +267,7 @@ def test_after_deaths_without_progress_the_memory_is_halved_each_time_and_the_re
 
 
 def test_what_a_worker_paints_after_another_has_taken_its_job_is_refused(tmp_path: Path) -> None:
-    jobs = open_store(tmp_path, lease_seconds=0.001)
+    jobs = open_store(tmp_path, lease_seconds=LAPSED)
     job = add_job(jobs)
     stale = jobs.claim("one that sleeps too long")
     assert stale is not None

@@ -6,6 +6,10 @@
         painted = client.stylize(photo, "starry-night", strength=0.8)
         painted.image  # the bytes of a JPEG file
 
+A mask keeps what it covers in black, here with a soft edge:
+
+        client.stylize(photo, "starry-night", mask=Mask(png, feather=0.01))
+
 Many photos, or the frames of a video, go over one stream:
 
         for result in client.stylize_stream(photos, "starry-night"):
@@ -48,6 +52,7 @@ from impasto_client.errors import (
     Unimplemented,
 )
 from impasto_client.jobs import Job, JobFailure, JobProgress, JobResult, JobState, JobUpdate
+from impasto_client.masks import Mask
 from impasto_client.paintings import Painting
 from impasto_client.photos import Photo, StreamResult
 from impasto_client.results import StageTimes, Style, Stylized
@@ -73,6 +78,7 @@ __all__ = [
     "JobUnfinished",
     "JobUnknown",
     "JobUpdate",
+    "Mask",
     "MessageTooLarge",
     "Optimization",
     "Painting",

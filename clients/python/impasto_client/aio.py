@@ -22,6 +22,7 @@ from impasto_client.calling import DEFAULT_TIMEOUT, Metadata, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
+from impasto_client.masks import MaskLike
 from impasto_client.paintings import Painting
 from impasto_client.results import Style, Stylized
 from impasto_client.tracing import traced
@@ -86,6 +87,7 @@ class AsyncClient(AsyncStreamingClient):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -101,6 +103,7 @@ class AsyncClient(AsyncStreamingClient):
             format=format,
             quality=quality,
             metadata=metadata,
+            mask=mask,
             optimization=optimization,
             request_id=request_id,
         )
@@ -135,6 +138,7 @@ class AsyncClient(AsyncStreamingClient):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         priority: int = 0,
         request_id: str | None = None,
@@ -152,6 +156,7 @@ class AsyncClient(AsyncStreamingClient):
                 format=format,
                 quality=quality,
                 metadata=metadata,
+                mask=mask,
                 optimization=optimization,
                 request_id=request_id,
             ),

@@ -15,6 +15,7 @@ from impasto_client.building import stream_config
 from impasto_client.calling import Caller, Metadata, OnLost, checked_timeout
 from impasto_client.errors import ServerUnavailable
 from impasto_client.exchange import DEFAULT_WINDOW, Exchange
+from impasto_client.masks import MaskLike
 from impasto_client.photos import PhotoLike, StreamResult, TrainedStyle
 from impasto_client.tracing import traced
 
@@ -38,6 +39,7 @@ class AsyncStreamingClient(Caller):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
         timeout: float | None = None,
@@ -58,6 +60,7 @@ class AsyncStreamingClient(Caller):
             format=format,
             quality=quality,
             metadata=metadata,
+            mask=mask,
             ordered=ordered,
             window=window,
         )

@@ -13,8 +13,9 @@ from google.longrunning.operations_pb2 import ListOperationsRequest
 from impasto.optimization import Optimization
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.errors import InvalidRequest
-from impasto_client.formats import FORMATS
+from impasto_client.formats import A_PICTURE, FORMATS
 from impasto_client.jobs import OPERATIONS, operation_name
+from impasto_client.masks import MaskLike, mask_message
 from impasto_client.optimizing import optimization_message
 from impasto_client.paintings import Painting, style_images
 from impasto_client.photos import Photo, PhotoLike, TrainedStyle
@@ -38,6 +39,7 @@ def stylize_request(
     format: str | None,
     quality: int | None,
     metadata: str | None,
+    mask: MaskLike | None,
     optimization: Optimization | Mapping[str, Any] | None,
     request_id: str | None,
 ) -> pb.StylizeRequest:
@@ -61,6 +63,7 @@ def stylize_request(
         format=format,
         quality=quality,
         metadata=metadata,
+        mask=mask,
     )
     return request
 
@@ -75,6 +78,7 @@ def stream_config(
     format: str | None,
     quality: int | None,
     metadata: str | None,
+    mask: MaskLike | None,
     ordered: bool,
     window: int,
 ) -> pb.StylizeStreamConfig:
@@ -100,6 +104,7 @@ def stream_config(
         format=format,
         quality=quality,
         metadata=metadata,
+        mask=mask,
     )
     return config
 
@@ -120,6 +125,7 @@ def item_request(photo: Photo, defaults: pb.StylizeRequest) -> pb.StylizeRequest
         format=photo.format,
         quality=photo.quality,
         metadata=photo.metadata,
+        mask=photo.mask,
     )
     return request
 
@@ -191,12 +197,19 @@ def _set_trained_style(request: pb.StylizeRequest, style: TrainedStyle) -> None:
 
 
 def _set_options(
-    request: pb.StylizeRequest, *, format: str | None, metadata: str | None, **numbers: float | None
+    request: pb.StylizeRequest,
+    *,
+    format: str | None,
+    metadata: str | None,
+    mask: MaskLike | None,
+    **numbers: float | None,
 ) -> None:
     if format is not None:
         request.format = _format(format)
     if metadata is not None:
         request.metadata = _policy(metadata)
+    if mask is not None:
+        request.mask.CopyFrom(mask_message(mask))
     for field, value in numbers.items():
         if value is not None:
             message = request.output_size if field in ("width", "height") else request
@@ -208,9 +221,9 @@ def _set_options(
 
 def _photo(photo: bytes) -> bytes:
     if not isinstance(photo, bytes):
-        raise InvalidRequest("photo", f"is a {type(photo).__name__}; give the bytes of a JPEG, PNG or WebP file")
+        raise InvalidRequest("photo", f"is a {type(photo).__name__}; give the bytes of {A_PICTURE}")
     if not photo:
-        raise InvalidRequest("photo", "is empty; give the bytes of a JPEG, PNG or WebP file")
+        raise InvalidRequest("photo", f"is empty; give the bytes of {A_PICTURE}")
     return photo
 
 

@@ -20,6 +20,7 @@ from impasto_client.calling import DEFAULT_TIMEOUT, Metadata, OnLost, Patience
 from impasto_client.channel import DEFAULT_TARGET, channel_options
 from impasto_client.following import Download, Following, Watch
 from impasto_client.jobs import Job, JobUpdate, operation_name
+from impasto_client.masks import MaskLike
 from impasto_client.paintings import Painting
 from impasto_client.results import Style, Stylized
 from impasto_client.streaming import StreamingClient
@@ -91,6 +92,7 @@ class Client(StreamingClient):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -98,7 +100,7 @@ class Client(StreamingClient):
         """Have a photo painted.
 
         Args:
-            photo: the bytes of a JPEG, PNG or WebP file.
+            photo: the bytes of a JPEG, PNG, WebP, AVIF or HEIC file.
             style: a style's id; or a blend, ids and their weights, `{"starry-night": 2, "the-scream": 1}`; or paintings
                 that nobody has trained, `Painting(image)` or a list of them.
             strength: 0 (the photo) to 1 (all paint, the default).
@@ -110,6 +112,8 @@ class Client(StreamingClient):
             quality: 1 to 100, of a JPEG or WebP result.
             metadata: what of the photo's own the result carries: `without_location`, the default, is when, by whom and
                 with what it was taken, and whose it is; `all` is the place as well; `none` is nothing.
+            mask: which part is painted, while the rest stays as it is: the bytes of a grey PNG of the photo's size,
+                white where it is painted; or `Mask(image, feather=0.01, inverted=True)`. All of it by default.
             optimization: how to paint from paintings: an `Optimization`, or a mapping of some of its attributes; what
                 that leaves out is left to the server.
             request_id: with paintings, a name for this request, of letters, digits, hyphens and underscores; one is
@@ -134,6 +138,7 @@ class Client(StreamingClient):
             format=format,
             quality=quality,
             metadata=metadata,
+            mask=mask,
             optimization=optimization,
             request_id=request_id,
         )
@@ -181,6 +186,7 @@ class Client(StreamingClient):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         optimization: Optimization | Mapping[str, Any] | None = None,
         priority: int = 0,
         request_id: str | None = None,
@@ -210,6 +216,7 @@ class Client(StreamingClient):
                 format=format,
                 quality=quality,
                 metadata=metadata,
+                mask=mask,
                 optimization=optimization,
                 request_id=request_id,
             ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.errors import InvalidRequest
+from impasto_client.formats import A_PICTURE
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Painting:
     """A painting to take the style from.
 
     Attributes:
-        image: the bytes of a JPEG, PNG or WebP file.
+        image: the bytes of a JPEG, PNG, WebP, AVIF or HEIC file.
         weight: its share beside other paintings, 0 or more; weights need not sum to 1.
     """
 
@@ -44,7 +45,7 @@ def _part(number: int, painting: Painting) -> pb.StyleImages.Part:
             "style", f"{type(painting).__name__} is no painting; give Painting(image), or several of them in a list"
         )
     if not isinstance(painting.image, bytes) or not painting.image:
-        raise InvalidRequest("style", f"painting {number} is empty or no bytes; give those of a JPEG, PNG or WebP file")
+        raise InvalidRequest("style", f"painting {number} is empty or no bytes; give those of {A_PICTURE}")
     if not (isinstance(painting.weight, int | float) and 0 <= painting.weight < math.inf):
         raise InvalidRequest("style", f"{painting.weight!r} is no weight for painting {number}; give 0 or more")
     return pb.StyleImages.Part(image=painting.image, weight=painting.weight)

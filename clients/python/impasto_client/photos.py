@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from impasto_client.errors import ImpastoClientError
+from impasto_client.masks import MaskLike
 from impasto_client.results import Stylized
 
 TrainedStyle = str | Mapping[str, float]
@@ -17,10 +18,10 @@ class Photo:
     """A photo of a stream, with options of its own; what it leaves out is as for the whole stream.
 
     Attributes:
-        image: the bytes of a JPEG, PNG or WebP file.
+        image: the bytes of a JPEG, PNG, WebP, AVIF or HEIC file.
         id: what its result is called by; by default its number, from 0, among the photos of the stream.
         style: a trained style's id, or a blend, `{"starry-night": 2, "the-scream": 1}`.
-        strength, working_size, width, height, format, quality, metadata: as for `Client.stylize`.
+        strength, working_size, width, height, format, quality, metadata, mask: as for `Client.stylize`.
     """
 
     image: bytes = field(repr=False)
@@ -33,6 +34,7 @@ class Photo:
     format: str | None = None
     quality: int | None = None
     metadata: str | None = None
+    mask: MaskLike | None = field(default=None, repr=False)
 
 
 PhotoLike = bytes | tuple[str, bytes] | Photo

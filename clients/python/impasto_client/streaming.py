@@ -17,6 +17,7 @@ from impasto_client.building import stream_config
 from impasto_client.calling import Caller, Metadata, OnLost, checked_timeout
 from impasto_client.errors import ServerUnavailable
 from impasto_client.exchange import DEFAULT_WINDOW, Exchange
+from impasto_client.masks import MaskLike
 from impasto_client.photos import PhotoLike, StreamResult, TrainedStyle
 from impasto_client.tracing import traced
 
@@ -42,6 +43,7 @@ class StreamingClient(Caller):
         format: str | None = None,
         quality: int | None = None,
         metadata: str | None = None,
+        mask: MaskLike | None = None,
         ordered: bool = True,
         window: int = DEFAULT_WINDOW,
         timeout: float | None = None,
@@ -60,6 +62,7 @@ class StreamingClient(Caller):
                 given here. They are asked for from another thread.
             style: a trained style's id, or a blend, `{"starry-night": 2, "the-scream": 1}`.
             strength, working_size, width, height, format, quality, metadata: as for `stylize`.
+            mask: as for `stylize`, over each photo that has none of its own; all of these have its size.
             ordered: whether the results come as the photos came, or as they are done.
             window: the most photos under way: asked for, and their results not yet taken.
             timeout: seconds that the server may be silent, or away, while photos wait for it; the client's by default.
@@ -80,6 +83,7 @@ class StreamingClient(Caller):
             format=format,
             quality=quality,
             metadata=metadata,
+            mask=mask,
             ordered=ordered,
             window=window,
         )

@@ -18,6 +18,7 @@ from impasto_server.config.life import LifeOptions
 from impasto_server.config.limits import LimitOptions
 from impasto_server.config.listening import ListeningOptions
 from impasto_server.config.privacy import PrivacyOptions
+from impasto_server.config.studio import StudioOptions
 from impasto_server.config.tracing import TracingOptions
 from impasto_server.config.values import Address
 
@@ -33,6 +34,7 @@ class Config(  # the last first
     LimitOptions,
     EngineOptions,
     BundleOptions,
+    StudioOptions,
     IdentityOptions,
     ListeningOptions,
     BaseSettings,
@@ -43,8 +45,9 @@ class Config(  # the last first
     with --config, under the option's name with underscores: `working_size = 1024`. An option wins over the
     environment, the environment over the file, the file over the default.
 
-    `impasto-server config [options]` prints what all options come to, `impasto-server token` makes a token for a
-    caller, and `impasto-server ready` asks a running server whether it is ready, as probes do.
+    `impasto-server config [options]` prints what all options come to, `impasto-server doctor [options]` looks whether
+    this machine is fit for them, `impasto-server token` makes a token for a caller, and `impasto-server ready` asks a
+    running server whether it is ready, as probes do.
     """
 
     model_config = SettingsConfigDict(
@@ -65,7 +68,7 @@ class Config(  # the last first
 
     @model_validator(mode="after")
     def _is_not_exposed(self) -> Self:
-        check_exposure(Address.parse(self.listen), self)
+        check_exposure(Address.parse(self.listen), self.studio_address, self)
         return self
 
     @classmethod

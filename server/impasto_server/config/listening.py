@@ -20,5 +20,5 @@ class ListeningOptions(BaseModel, frozen=True):
     ports_file: Path | None = Field(
         None,
         description='a file to write the ports to once they are open, as JSON: {"grpc": 8500, "http": 8501}; and '
-        '"admin", if it is on',
+        '"admin" and "studio", if they are on',
     )

@@ -49,13 +49,13 @@ def _checked_address(text: str) -> str:
     return text
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
     """Flags and the environment give one string, a file and code a list."""
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
 def _split_places(value: object) -> object:
-    parts = _split(value)
+    parts = split(value)
     if isinstance(parts, list | tuple):
         return [os.fspath(part) if isinstance(part, Path) else part for part in parts]
     return parts
@@ -77,5 +77,5 @@ def _checked_devices(devices: tuple[str, ...]) -> tuple[str, ...]:
 
 AddressText = Annotated[str, AfterValidator(_checked_address)]
 MemoryText = Annotated[str, AfterValidator(_checked_memory)]
-Devices = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_devices)]
+Devices = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split), AfterValidator(_checked_devices)]
 Places = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_places)]

@@ -26,6 +26,12 @@ _NEEDS: Mapping[str, Role | None] = {
     "/impasto.v1.Stylizer/ReadStylization": Role.JOBS,
     "google.longrunning.Operations": Role.JOBS,
     "impasto.v1.Admin": Role.ADMIN,
+    "inference.GRPCInferenceService": Role.STYLIZE,
+    "/inference.GRPCInferenceService/ServerLive": None,
+    "/inference.GRPCInferenceService/ServerReady": None,
+    "/inference.GRPCInferenceService/ServerMetadata": None,
+    "/inference.GRPCInferenceService/RepositoryModelLoad": Role.ADMIN,
+    "/inference.GRPCInferenceService/RepositoryModelUnload": Role.ADMIN,
     "grpc.health.v1.Health": None,
     "grpc.reflection.v1alpha.ServerReflection": None,
 }

@@ -11,6 +11,7 @@ from time import perf_counter
 
 from impasto.images import Limits, Size, decode
 from impasto.jobs import Commission, Job, Jobs, State
+from impasto.masks import Stencil
 from impasto.tracing import Stage, current_span
 from impasto_server.errors import JobCancelled, JobFailed, ShuttingDown
 from impasto_server.fast.admission import Admission
@@ -95,6 +96,7 @@ class JobDesk:
                 commission,
                 order.photo,
                 order.paintings,
+                mask=order.mask.file if order.mask else None,
                 owner=owner,
                 request_id=order.request_id,
                 priority=order.priority,
@@ -169,6 +171,8 @@ class JobDesk:
         """Look at the pictures, one by one so that others get their turns, and return what is to be painted."""
         photo = await self._codec.run(_size, order.photo, self._limits, "image")
         size = output_size(photo, order.output_size, order.format, self._limits.max_pixels)
+        if order.mask:
+            await self._codec.run(Stencil, order.mask, photo)
         for index, painting in enumerate(order.paintings):
             await self._codec.run(_size, painting, self._limits, f"style_images.parts[{index}].image")
         return Commission(
@@ -180,6 +184,7 @@ class JobDesk:
             format=order.format,
             quality=order.quality,
             metadata=order.metadata,
+            mask=order.mask.masking if order.mask else None,
         )
 
 

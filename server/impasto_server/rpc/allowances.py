@@ -12,6 +12,7 @@ from typing import Any
 
 from google.longrunning import operations_pb2 as lro
 
+from impasto.inference import open_inference_pb2 as inference
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.callers import caller_of, current_identity
 from impasto_server.config import Config
@@ -19,8 +20,16 @@ from impasto_server.errors import RateLimited, TooManyCalls
 from impasto_server.identity.identities import CallerLimits
 from impasto_server.rpc.gate import Gate
 
-_FREE = ("/grpc.health.", "/grpc.reflection.")  # who asks whether the server is well must always be told
-_SERVICES = (pb.DESCRIPTOR.services_by_name["Stylizer"], lro.DESCRIPTOR.services_by_name["Operations"])
+_FREE = (  # who asks whether the server is well must always be told
+    "/grpc.health.",
+    "/grpc.reflection.",
+    "/inference.GRPCInferenceService/Server",
+)
+_SERVICES = (
+    pb.DESCRIPTOR.services_by_name["Stylizer"],
+    lro.DESCRIPTOR.services_by_name["Operations"],
+    inference.DESCRIPTOR.services_by_name["GRPCInferenceService"],
+)
 _METHODS = {f"/{service.full_name}/{method.name}": method for service in _SERVICES for method in service.methods}
 _STREAMS = {name for name, method in _METHODS.items() if method.server_streaming or method.client_streaming}
 _UPLOADS = {name for name, method in _METHODS.items() if method.client_streaming}

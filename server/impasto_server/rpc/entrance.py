@@ -11,9 +11,10 @@ import grpc
 from impasto.logs import Log
 from impasto_server.config import Address, Config
 from impasto_server.errors import CannotListen
+from impasto_server.identity.browsers import Passage
 from impasto_server.identity.callers_file import read_callers
 from impasto_server.identity.certificates import Certificate, read_certificate
-from impasto_server.identity.recognition import Everyone, KnownCallers
+from impasto_server.identity.recognition import Everyone, KnownCallers, Recognizes
 from impasto_server.identity.reloading import Reloading, Watcher
 from impasto_server.identity.roles import Role
 from impasto_server.metrics import Metrics
@@ -28,12 +29,17 @@ class Entrance:
         metrics: of when the certificate in force expires.
         log: told of each time that they change.
 
+    Attributes:
+        passage: how calls of the studio come in.
+        certificate: what the server shows; None where it speaks plain text.
+
     Raises:
         CallersUnreadable, CertificateUnusable: a file cannot be used.
     """
 
     def __init__(self, config: Config, metrics: Metrics, log: Log) -> None:
-        self._callers = self._certificate = None
+        self.passage = Passage()
+        self._callers = self.certificate = None
         if file := config.callers_file:
             self._callers = Reloading("callers", [file], partial(read_callers, file), log)
             if self._callers.current.by_certificate and not config.tls_client_ca:
@@ -43,9 +49,9 @@ class Entrance:
         if files := config.tls_files:
             ca = config.tls_client_ca
             read = partial(read_certificate, *files, ca)
-            self._certificate = certificate = Reloading("certificate", [*files, *([ca] if ca else [])], read, log)
+            self.certificate = certificate = Reloading("certificate", [*files, *([ca] if ca else [])], read, log)
             metrics.watch_certificate(lambda: certificate.current.expires)
-        self._watcher = Watcher([one for one in (self._callers, self._certificate) if one], log)
+        self._watcher = Watcher([one for one in (self._callers, self.certificate) if one], log)
 
     def start(self) -> None:
         """Begin to look whether files change."""
@@ -60,7 +66,15 @@ class Entrance:
         Args:
             everyone: what everyone may do where there is no callers file.
         """
-        return IdentityGate(KnownCallers(self._callers) if self._callers else Everyone(everyone))
+        return IdentityGate(self.recognizes(everyone), self.passage)
+
+    def recognizes(self, everyone: Collection[Role]) -> Recognizes:
+        """Return what tells callers apart.
+
+        Args:
+            everyone: as in `gate`.
+        """
+        return KnownCallers(self._callers) if self._callers else Everyone(everyone)
 
     def open(self, server: grpc.aio.Server, address: Address) -> Address:
         """Give a server a port, and return where: with the port that was chosen.
@@ -69,13 +83,24 @@ class Entrance:
             CannotListen: the address cannot be had.
         """
         try:
-            if self._certificate:
-                port = server.add_secure_port(str(address), _credentials(self._certificate))
+            if self.certificate:
+                port = server.add_secure_port(str(address), _credentials(self.certificate))
             else:
                 port = server.add_insecure_port(str(address))
         except RuntimeError as error:
             raise CannotListen(f"cannot listen for gRPC on {address}: is it taken?") from error
         return Address(address.host, port)
+
+    def open_passage(self, server: grpc.aio.Server) -> None:
+        """Let the studio's calls in.
+
+        Raises:
+            CannotListen: there are no such sockets here.
+        """
+        try:
+            server.add_insecure_port(self.passage.target)
+        except RuntimeError as error:
+            raise CannotListen(f"cannot make a socket for the studio's calls: {error}") from error
 
 
 def _credentials(certificate: Reloading[Certificate]) -> grpc.ServerCredentials:

@@ -38,6 +38,7 @@ def of_order(order: Order, brush: Brush) -> Facts:
         "bundle": f"{brush.bundle}@{brush.version}",
         "strength": round(order.strength, 3),
         "photo_bytes": len(order.photo),
+        **_of_mask(order),
     }
 
 
@@ -48,6 +49,7 @@ def of_job_order(order: JobOrder) -> Facts:
         "photo_bytes": len(order.photo),
         "paintings_bytes": sum(map(len, order.paintings)),
         "strength": round(order.strength, 3),
+        **_of_mask(order),
     }
 
 
@@ -78,6 +80,10 @@ def of_result(result: Result) -> Facts:
 def of_notes() -> Facts:
     """Return what was noted for the log and is no part of every span anyway."""
     return {name: value for name, value in noted().items() if name not in ("method", "trace_id")}
+
+
+def _of_mask(order: Order) -> Facts:
+    return {"mask_bytes": len(order.mask.file)} if order.mask else {}
 
 
 class Totals:

@@ -35,7 +35,12 @@ _Read = Callable[[str, AsyncIterator[Any], Any], Awaitable[Any]]
 _Begin = Callable[[Mapping[str, Any]], Span]
 """Begins a call's span, of its metadata."""
 
-_OURS = ("/impasto.", "/google.longrunning.")  # of other services, such as health, the log would hold little else
+_OURS = (  # of others, such as health, the log would hold little else
+    "/impasto.",
+    "/google.longrunning.",
+    "/inference.GRPCInferenceService/Model",
+    "/inference.GRPCInferenceService/Repository",
+)
 
 # How far a caller's clock may run ahead of ours: its deadline reaches us rounded up by at most this share of it, and
 # after this time.

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from impasto.codes import check_weight
+from impasto.decoders import in_words
 from impasto.errors import InvalidInput
 from impasto.jobs.admission import check_request_id
 from impasto.optimization import Optimization
@@ -37,7 +38,7 @@ def read_job_order(
     """
     if request.WhichOneof("style") != "style_images":
         raise InvalidInput("style", "has no style_images; a job paints from paintings, Stylize in trained styles")
-    shared = read_shared(request, max_working_size=max_working_size, max_pixels=max_pixels)
+    shared = read_shared(request, request.image, max_working_size=max_working_size, max_pixels=max_pixels)
     parts = request.style_images.parts
     if not 1 <= len(parts) <= MAX_PAINTINGS:
         raise InvalidInput("style_images.parts", f"{len(parts)} paintings are given; give 1 to {MAX_PAINTINGS}")
@@ -107,7 +108,7 @@ def seconds(duration: Duration) -> float:
 
 def _painting(part: pb.StyleImages.Part, index: int) -> bytes:
     if not part.image:
-        raise InvalidInput(f"style_images.parts[{index}].image", "is empty; send the bytes of a JPEG, PNG or WebP file")
+        raise InvalidInput(f"style_images.parts[{index}].image", f"is empty; send the bytes of a {in_words()} file")
     return part.image
 
 

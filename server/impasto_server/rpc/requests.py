@@ -6,11 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from impasto.codes import check_strength
+from impasto.decoders import in_words
 from impasto.errors import InvalidInput
 from impasto.images import DEFAULT_QUALITY, MIN_SIDE, Format, check_quality
+from impasto.masks import DEFAULT_FEATHER, Mask, Masking, check_feather
 from impasto.metadata import DEFAULT_POLICY, MetadataPolicy
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.order import Blend, OutputSize, Part, TrainedOrder
+from impasto_server.raw import RawPhoto
 from impasto_server.sizes import check_sides
 
 FORMATS: dict[pb.ImageFormat, Format] = {
@@ -19,6 +22,7 @@ FORMATS: dict[pb.ImageFormat, Format] = {
     pb.IMAGE_FORMAT_PNG: Format.PNG,
     pb.IMAGE_FORMAT_WEBP: Format.WEBP,
 }
+_FEATHER_DIGITS = 6  # decimals, which the message's float holds
 _POLICIES: dict[pb.MetadataPolicy, MetadataPolicy] = {
     pb.METADATA_POLICY_UNSPECIFIED: DEFAULT_POLICY,
     pb.METADATA_POLICY_NONE: MetadataPolicy.NONE,
@@ -27,35 +31,58 @@ _POLICIES: dict[pb.MetadataPolicy, MetadataPolicy] = {
 }
 
 
-def read_order(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> TrainedOrder:
+def read_order(
+    request: pb.StylizeRequest, photo: bytes | RawPhoto | None = None, /, *, max_working_size: int, max_pixels: int
+) -> TrainedOrder:
     """Return what a request for trained styles asks for.
 
     Args:
+        request: all of it.
+        photo: what to paint, where it is not in the request.
         max_working_size: px, the largest long side that it may name.
         max_pixels: that the result may have.
 
     Raises:
         InvalidInput: a value out of range.
     """
-    shared = read_shared(request, max_working_size=max_working_size, max_pixels=max_pixels)
+    shared = read_shared(request, photo or request.image, max_working_size=max_working_size, max_pixels=max_pixels)
     if request.HasField("optimization"):
         raise InvalidInput("optimization", "is for style_images only: a trained style is not optimised; leave it out")
     return TrainedOrder(**shared, style=_style(request))
 
 
-def read_shared(request: pb.StylizeRequest, *, max_working_size: int, max_pixels: int) -> dict[str, Any]:
+def read_shared(
+    request: pb.StylizeRequest, photo: bytes | RawPhoto, /, *, max_working_size: int, max_pixels: int
+) -> dict[str, Any]:
     """Return the fields that every Order has; for the rest see `read_order`."""
-    if not request.image:
-        raise InvalidInput("image", "is empty; send the bytes of a JPEG, PNG or WebP file")
+    if not photo:
+        raise InvalidInput("image", f"is empty; send the bytes of a {in_words()} file")
     return {
-        "photo": request.image,
+        "photo": photo,
         "strength": _strength(request),
         "working_size": _working_size(request, max_working_size),
         "output_size": _output_size(request, max_pixels),
         "format": _format(request),
         "quality": _quality(request),
         "metadata": _metadata(request),
+        "mask": read_mask(request),
     }
+
+
+def read_mask(request: pb.StylizeRequest) -> Mask | None:
+    """Return the mask of a request, or None where it has none.
+
+    Raises:
+        InvalidInput: no picture, or a feather out of range.
+    """
+    if not request.HasField("mask"):
+        return None
+    mask = request.mask
+    if not mask.image:
+        raise InvalidInput("mask", "is empty; send the bytes of a grey PNG of the photo's size, or leave the mask out")
+    feather = round(mask.feather, _FEATHER_DIGITS) if mask.HasField("feather") else DEFAULT_FEATHER
+    check_feather(feather)
+    return Mask(mask.image, Masking(feather, mask.inverted))
 
 
 def _style(request: pb.StylizeRequest) -> str | Blend:

@@ -47,12 +47,14 @@ from impasto_server.errors import (
     JobCancelled,
     JobFailed,
     LastBundle,
+    ModelNotFound,
     NoBundleStore,
     NotReady,
     NotSupported,
     Overloaded,
     PermissionDenied,
     RateLimited,
+    RequestTooLarge,
     RequestTooSlow,
     ShuttingDown,
     StreamIdle,
@@ -86,6 +88,10 @@ def _style(error: StyleNotFound) -> Iterable[Message]:
 def _bundle(error: BundleNotHeld) -> Iterable[Message]:
     kind = BUNDLE_TYPE if "/versions/" in error.style else STYLE_TYPE
     yield ResourceInfo(resource_type=kind, resource_name=_cut(error.style, _LONGEST_NAME))
+
+
+def _model(error: ModelNotFound) -> Iterable[Message]:
+    yield ResourceInfo(resource_type=BUNDLE_TYPE, resource_name=_cut(error.model, _LONGEST_NAME))
 
 
 def _refused(error: BundleRefused) -> Iterable[Message]:
@@ -167,6 +173,7 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     OutOfRange: Answer(grpc.StatusCode.OUT_OF_RANGE, "OUT_OF_RANGE", _bad_request),
     StyleNotFound: Answer(grpc.StatusCode.NOT_FOUND, "STYLE_NOT_FOUND", _style, _available),
     BundleNotHeld: Answer(grpc.StatusCode.NOT_FOUND, "VERSION_NOT_HELD", _bundle, _available),
+    ModelNotFound: Answer(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", _model),
     BundleRefused: Answer(grpc.StatusCode.FAILED_PRECONDITION, "BUNDLE_REFUSED", _refused),
     BundleUnreachable: Answer(grpc.StatusCode.UNAVAILABLE, "BUNDLE_UNREACHABLE", _retry),
     LastBundle: Answer(grpc.StatusCode.FAILED_PRECONDITION, "LAST_BUNDLE", _nothing),
@@ -183,6 +190,7 @@ ANSWERS: Mapping[type[ImpastoError], Answer] = {
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN", _nothing),
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", _nothing, _role),
     RequestTooSlow: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", _nothing),
+    RequestTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", _nothing),
     StreamIdle: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE", _nothing),
     NotSupported: Answer(grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", _nothing),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _retry_soon),

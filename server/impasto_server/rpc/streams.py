@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 from uuid import uuid4
 
 import grpc
 
 from impasto.errors import InvalidInput
 from impasto.logs import Log, note
+from impasto.masks import Mask
 from impasto.tracing import current_span, use
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.bundles.shelf import Shelf
 from impasto_server.callers import Caller
-from impasto_server.errors import ShuttingDown
 from impasto_server.fast.painter import Paints
 from impasto_server.metrics import Metrics
 from impasto_server.rpc import facts, messages
 from impasto_server.rpc.budget import Budget, Share
 from impasto_server.rpc.facts import Totals
 from impasto_server.rpc.idleness import Idleness
-from impasto_server.rpc.requests import read_order
+from impasto_server.rpc.incoming import Incoming
+from impasto_server.rpc.requests import read_mask, read_order
 from impasto_server.rpc.statuses import code_numbered, code_of, internal, status_of
 from impasto_server.rpc.windowed import windowed
 
@@ -39,12 +38,14 @@ class StreamConfig:
     Attributes:
         ordered: answers come in the order of the photos.
         window: photos in the works at once.
-        defaults: what every photo's request has in common.
+        defaults: what every photo's request has in common, but for the mask.
+        mask: of every photo without one of its own; its bytes are there once, however many are in the works.
     """
 
     ordered: bool
     window: int
     defaults: pb.StylizeRequest
+    mask: Mask | None
 
 
 class Streams:
@@ -55,7 +56,8 @@ class Streams:
         painter: what paints each photo.
         metrics: told of each.
         window: the most photos of one stream in the works.
-        held_bytes: the most that the photos and answers of all streams take, but for one of each stream.
+        incoming: reads what their callers send.
+        budget: what the photos and answers of all streams take, but for one of each stream.
         idle_seconds: after which a stream ends of which nothing is in the works and no photo comes.
         max_working_size, max_pixels: as for single requests.
         log: where unexpected errors go, and a line a photo at debug level.
@@ -69,7 +71,8 @@ class Streams:
         log: Log,
         *,
         window: int,
-        held_bytes: int,
+        incoming: Incoming,
+        budget: Budget,
         idle_seconds: float,
         max_working_size: int,
         max_pixels: int,
@@ -79,10 +82,10 @@ class Streams:
         self._metrics = metrics
         self._log = log
         self._window = window
-        self._budget = Budget(held_bytes)
+        self._incoming = incoming
+        self._budget = budget
         self._idle_seconds = idle_seconds
         self._limits = {"max_working_size": max_working_size, "max_pixels": max_pixels}
-        self._closing = asyncio.Event()
 
     async def paint(
         self, requests: AsyncIterator[pb.StylizeStreamRequest], caller: Caller, totals: Totals
@@ -100,7 +103,7 @@ class Streams:
             StreamIdle: no photo has come for long; so has what came before.
         """
         idleness = Idleness(self._idle_seconds)
-        received = self._received(requests, idleness)
+        received = self._incoming.read(requests, idleness)
         async with aclosing(received):
             config = self._read_config(await anext(received, None))
 
@@ -120,10 +123,6 @@ class Streams:
                         idleness.answered()
                         share.change(-answer.ByteSize())
 
-    def close(self) -> None:
-        """Read no further photos; those that have been read are answered."""
-        self._closing.set()
-
     def _read_config(self, first: pb.StylizeStreamRequest | None) -> StreamConfig:
         if first is None or not first.HasField("config"):
             raise InvalidInput("config", "is missing; send it as the stream's first message")
@@ -137,19 +136,9 @@ class Streams:
         return StreamConfig(
             ordered=config.order != pb.StylizeStreamConfig.AS_COMPLETED,
             window=min(config.window or self._window, self._window),
-            defaults=config.defaults,
+            defaults=_without_mask(config.defaults),
+            mask=read_mask(config.defaults),
         )
-
-    async def _received(
-        self, requests: AsyncIterator[pb.StylizeStreamRequest], idleness: Idleness
-    ) -> AsyncGenerator[pb.StylizeStreamRequest, None]:
-        """Yield what the caller sends, until the server stops, or nothing comes."""
-        ending: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
-        try:
-            while (request := await idleness.wait(_next(requests, ending))) is not None:
-                yield request
-        finally:
-            ending.cancel()
 
     async def _told_of(
         self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
@@ -174,7 +163,7 @@ class Streams:
         self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
     ) -> pb.StylizeStreamResponse:
         try:
-            response = await self._paint(_completed(item.request, config.defaults), caller, totals)
+            response = await self._paint(item.request, config, caller, totals)
         except Exception as error:
             status = status_of(error)
             if status is None:
@@ -187,10 +176,14 @@ class Streams:
         self._metrics.item("OK")
         return pb.StylizeStreamResponse(id=item.id, response=response)
 
-    async def _paint(self, request: pb.StylizeRequest, caller: Caller, totals: Totals) -> pb.StylizeResponse:
+    async def _paint(
+        self, photo: pb.StylizeRequest, config: StreamConfig, caller: Caller, totals: Totals
+    ) -> pb.StylizeResponse:
+        request = _completed(photo, config.defaults)
         if request.WhichOneof("style") == "style_images":
             raise InvalidInput("style", "has style_images, which take a job; a stream paints trained styles")
         order = read_order(request, **self._limits)
+        order = replace(order, mask=order.mask or config.mask)
         brush = self._shelf.library.brush(order.style, order.strength)
         note(**facts.of_order(order, brush))
         painting = await self._painter.paint(order, brush, caller, patient=True)
@@ -223,19 +216,8 @@ def _completed(request: pb.StylizeRequest, defaults: pb.StylizeRequest) -> pb.St
     return whole
 
 
-async def _next(
-    requests: AsyncIterator[pb.StylizeStreamRequest], ending: asyncio.Future[Any]
-) -> pb.StylizeStreamRequest | None:
-    """Return the next message, or None at their end.
-
-    Raises:
-        ShuttingDown: that came first.
-    """
-    reading: asyncio.Future[Any] = asyncio.ensure_future(anext(requests, None))
-    try:
-        await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            raise ShuttingDown("the server is shutting down; send the photos that have no answer again")
-        return reading.result()  # type: ignore[no-any-return]
-    finally:
-        reading.cancel()
+def _without_mask(defaults: pb.StylizeRequest) -> pb.StylizeRequest:
+    rest = pb.StylizeRequest()
+    rest.CopyFrom(defaults)
+    rest.ClearField("mask")
+    return rest

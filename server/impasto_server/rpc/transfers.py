@@ -17,7 +17,13 @@ from impasto_server.callers import origin_of
 from impasto_server.errors import Overloaded, RequestTooSlow, StreamIdle
 from impasto_server.fast.admission import Admission
 
-_UPLOADS = ("/impasto.v1.Stylizer/Stylize", "/impasto.v1.Stylizer/CreateStylization")
+UPLOADS = (
+    "/impasto.v1.Stylizer/Stylize",
+    "/impasto.v1.Stylizer/CreateStylization",
+    "/inference.GRPCInferenceService/ModelInfer",
+)
+"""Methods whose one request may bring pictures."""
+
 _TRY_AGAIN_AFTER = 1.0  # s
 
 
@@ -45,7 +51,7 @@ class Transfers:
             Overloaded: its turn did not come in time.
             InvalidInput: the call ended without one.
         """
-        turns = self._uploads if method in _UPLOADS else self._others
+        turns = self._uploads if method in UPLOADS else self._others
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(self._receive_seconds):
