@@ -1,0 +1,120 @@
+import { ImageFormat } from "../gen/impasto/v1/stylizer_pb";
+import { stylizer } from "../api/client";
+import type { Facts } from "../api/facts";
+import { patiently } from "../api/patience";
+import { Plain } from "../api/troubles";
+import { kindOf } from "./kinds";
+import { bytesOf, decode, drawn, encode, fit, scaled, type Size, sizeOf, square } from "./pictures";
+
+const PREVIEW_SIDE = 1440; // px, the long side of what the page shows
+const THUMB_SIDE = 256; // px
+const MOST_REWRITTEN = 16_777_216; // pixels, what a canvas can hold in every browser
+const SPARE = 512 * 1024; // bytes of a message for what is beside the photo
+
+/** A photo, ready to be painted. Sizes are upright. */
+export interface Photo {
+  readonly name: string;
+  /** The file to paint in full size. */
+  readonly full: Uint8Array<ArrayBuffer>;
+  readonly size: Size;
+  /** What is shown, and painted to be shown. */
+  readonly preview: HTMLCanvasElement;
+  readonly previewFile: Uint8Array<ArrayBuffer>;
+  /** A square of it, painted for the gallery. */
+  readonly thumbFile: Uint8Array<ArrayBuffer>;
+  /** What had to be done to it, in words; or "". */
+  readonly note: string;
+}
+
+/** Makes a file ready. Throws Plain where it cannot be used. */
+export async function openPhoto(file: File, facts: Facts, style: string): Promise<Photo> {
+  const kind = await kindOf(file);
+  const { image, source } = await readByBrowser(file, kind, facts, style);
+  const size = sizeOf(image);
+  const keep = source === file ? facts.formats.includes(kind) : true;
+  const sent = await withinLimits(source, image, facts, keep);
+  const preview = drawn(image, fit(sent.size, PREVIEW_SIDE));
+  return {
+    name: file.name.replace(/\.[^.]*$/, "") || "photo",
+    full: await bytesOf(sent.blob),
+    size: sent.size,
+    preview,
+    previewFile: await bytesOf(await encode(preview, "image/jpeg")),
+    thumbFile: await bytesOf(await encode(square(preview, THUMB_SIDE), "image/jpeg")),
+    note: sent.size.width < size.width ? smaller(size, sent.size) : "",
+  };
+}
+
+/** Makes a painting ready to learn from: a JPEG that is large enough. Throws Plain where it cannot be used. */
+export async function openPainting(file: File, facts: Facts, style: string): Promise<Blob> {
+  const { image } = await readByBrowser(file, await kindOf(file), facts, style);
+  return encode(drawn(image, fit(sizeOf(image), PREVIEW_SIDE)), "image/jpeg");
+}
+
+interface Readable {
+  readonly image: HTMLImageElement;
+  readonly source: Blob;
+}
+
+async function readByBrowser(file: File, kind: string, facts: Facts, style: string): Promise<Readable> {
+  if (!kind && !file.type.startsWith("image/")) throw notAPicture(file);
+  const image = await decode(file).catch(() => null);
+  if (image?.naturalWidth) return { image, source: file };
+  if (kind === "image/jpeg" || kind === "image/png" || !facts.formats.includes(kind)) throw unreadable(file);
+  return readByServer(file, facts, style);
+}
+
+/** Has the server read a file that this browser cannot: at strength 0 it sends the photo back as it is. */
+async function readByServer(file: File, facts: Facts, style: string): Promise<Readable> {
+  if (file.size > facts.max_message_bytes - SPARE) throw tooLarge(file, facts);
+  const request = {
+    image: await bytesOf(file),
+    style: { case: "styleId" as const, value: style },
+    strength: 0,
+    format: ImageFormat.JPEG,
+    quality: 95,
+  };
+  const reply = await patiently(() => stylizer.stylize(request));
+  const source = new Blob([reply.image as Uint8Array<ArrayBuffer>], { type: "image/jpeg" });
+  return { image: await decode(source), source };
+}
+
+interface Sent {
+  readonly blob: Blob;
+  readonly size: Size;
+}
+
+/** Returns the file itself where the server takes it, else a smaller one. */
+async function withinLimits(file: Blob, image: HTMLImageElement, facts: Facts, keep: boolean): Promise<Sent> {
+  const size = sizeOf(image);
+  const pixels = size.width * size.height;
+  const most = facts.max_message_bytes - SPARE;
+  if (keep && file.size <= most && pixels <= facts.max_pixels) return { blob: file, size };
+  let by = Math.min(1, Math.sqrt(Math.min(facts.max_pixels, MOST_REWRITTEN) / pixels));
+  for (;;) {
+    const less = scaled(size, by);
+    const blob = await encode(drawn(image, less), "image/jpeg");
+    if (blob.size <= most) return { blob, size: less };
+    by *= 0.8;
+  }
+}
+
+function smaller(from: Size, to: Size): string {
+  const made = `${to.width} × ${to.height}`;
+  return `Your photo has ${from.width} × ${from.height} pixels, more than this server takes, so it was made ${made}.`;
+}
+
+function notAPicture(file: File): Plain {
+  return new Plain(`“${file.name}” is not a picture.`, "Choose a photo: a JPEG, PNG, WebP, AVIF or HEIC file.");
+}
+
+function unreadable(file: File): Plain {
+  const next = "It may be damaged, or of a kind that is not known here. Save it as JPEG, or choose another photo.";
+  return new Plain(`“${file.name}” cannot be read.`, next);
+}
+
+function tooLarge(file: File, facts: Facts): Plain {
+  const [given, most] = [file.size, facts.max_message_bytes].map((bytes) => Math.ceil(bytes / 2 ** 20));
+  const next = `This server takes ${most} MB. Save it as JPEG, or make it smaller.`;
+  return new Plain(`“${file.name}” has ${given} MB.`, next);
+}

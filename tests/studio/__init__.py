@@ -1,0 +1,1 @@
+"""The studio's page, in Chromium, against real servers."""
