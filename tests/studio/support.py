@@ -155,8 +155,17 @@ def brush(page: Page) -> Locator:
 
 def easel(page: Page) -> Image.Image:
     """Return the picture on the easel, as it is on the page's canvas."""
-    data = page.locator("canvas.after").evaluate("canvas => canvas.toDataURL('image/png').split(',')[1]")
+    data = page.locator("canvas.after").evaluate(_PICTURE)
     return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+_PICTURE = """async canvas => {
+  // What has changed is drawn once the page has been painted; two frames, as one may be under way.
+  const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  await frame();
+  await frame();
+  return canvas.toDataURL('image/png').split(',')[1];
+}"""
 
 
 def download(page: Page) -> tuple[str, Image.Image]:

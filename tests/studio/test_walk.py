@@ -282,6 +282,8 @@ def test_a_photo_is_dropped_and_another_pasted(browser: Browser, url: str) -> No
         expect(page.get_by_role("heading", name="dropped on the easel")).to_be_attached()
         page.evaluate(give, ["paste", "pasted.jpg", list(jpeg(64, 96))])
         expect(page.get_by_role("heading", name="pasted on the easel")).to_be_attached()
+        assert easel(page).size == (64, 96)
+        assert np.asarray(easel(page)).std() > 10  # no empty picture
 
 
 def test_when_the_photo_changes_what_was_being_painted_of_the_last_is_given_up(browser: Browser, url: str) -> None:
@@ -319,3 +321,17 @@ def test_a_painting_of_ones_own_is_watched_and_downloaded_when_it_is_done(browse
         expect(page.get_by_role("button", name="Paint it")).to_be_visible()
         page.reload()
         expect(page.get_by_role("button", name="Try it with a cat")).to_be_visible()
+
+
+def test_a_painting_is_shared_as_a_file_where_the_browser_can(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        page.add_init_script(
+            """navigator.canShare = () => true;
+            navigator.share = async ({ files }) => { window.shared = `${files[0].name} ${files[0].type}`; };"""
+        )
+        page.reload()
+        open_sample(page)
+        choose_style(page)
+        page.get_by_role("button", name="Share").click()
+        expect(page.get_by_role("status")).to_have_text("Your painting is ready.")
+        assert page.evaluate("shared") == "chelsea-starry-night.jpg image/jpeg"

@@ -40,6 +40,16 @@ function Body() {
   if (waitsFor.value === "warming") {
     return <Away title="The server is warming up">It will be ready in a moment. This page goes on by itself.</Away>;
   }
+  if (waitsFor.value === "token" && !wantsToken.value) {
+    return (
+      <Away title="This server wants a token">
+        Who runs it gives you one.
+        <button type="button" class="button primary" onClick={() => (wantsToken.value = { wrong: false })}>
+          Enter it
+        </button>
+      </Away>
+    );
+  }
   return hands.value.length || wantsToken.value ? <Welcome /> : <main class="away" aria-busy="true" aria-label="Loading" />;
 }
 

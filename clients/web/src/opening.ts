@@ -4,7 +4,7 @@ import { paintThumbs } from "./painting/thumbs";
 import { openPhoto, type Photo } from "./photo/photo";
 import { facts, hands, opening, painted, photo, say, showsJob, strokes, tab, trouble, wipe } from "./state";
 
-/** The element that the focus goes to when a photo has been opened. */
+/** Counts the photos that have been put on the easel: with each the focus goes there, and nothing of the last one stays. */
 export const arrival = signal(0);
 
 let turn = 0;

@@ -1,8 +1,9 @@
+import { Code } from "@connectrpc/connect";
 import { batch, signal } from "@preact/signals";
 import { token } from "./api/client";
 import { loadFacts } from "./api/facts";
 import { pause } from "./api/patience";
-import { isAway, retryDelay } from "./api/troubles";
+import { hasCode, isAway, retryDelay } from "./api/troubles";
 import { resume } from "./job/desk";
 import { paintThumbs } from "./painting/thumbs";
 import { loadHands } from "./painting/hands";
@@ -11,27 +12,28 @@ import { tellOf } from "./tell";
 
 const PAUSE = 1; // s, between two tries to reach the server
 
-/** What keeps the page from beginning: a server that does not answer, or one that is not ready yet. */
-export const waitsFor = signal<"nothing" | "server" | "warming">("nothing");
+/** What keeps the page from beginning: a server that does not answer or is not ready yet, or a token. */
+export const waitsFor = signal<"nothing" | "server" | "warming" | "token">("nothing");
 
 /** Learns what the server can do; tried until it answers. */
 export async function start(): Promise<void> {
+  waitsFor.value = "nothing";
   for (;;) {
     try {
       facts.value = await loadFacts();
-      if (facts.value.token_needed && !token.value) {
-        waitsFor.value = "nothing";
-        wantsToken.value = { wrong: false };
-        return;
-      }
-      await arrive();
-      return;
+      return await (facts.value.token_needed && !token.value ? askForToken() : arrive());
     } catch (error) {
+      if (hasCode(error, Code.Unauthenticated)) waitsFor.value = "token";
       if (!isAway(error)) return tellOf(error, () => void start());
       waitsFor.value = retryDelay(error) === undefined ? "server" : "warming";
       await pause(PAUSE);
     }
   }
+}
+
+function askForToken(): void {
+  waitsFor.value = "token";
+  wantsToken.value = { wrong: false };
 }
 
 async function arrive(): Promise<void> {

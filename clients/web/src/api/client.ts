@@ -9,7 +9,7 @@ const TOKEN_KEY = "impasto.token";
 /** The caller's token, which the browser forgets with the tab; empty where none is needed. */
 export const token = signal(sessionStorage.getItem(TOKEN_KEY) ?? "");
 
-export function useToken(text: string): void {
+export function takeToken(text: string): void {
   token.value = text.trim();
   sessionStorage.setItem(TOKEN_KEY, token.value);
 }

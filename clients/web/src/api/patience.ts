@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { hasCode, retryDelay } from "./troubles";
 
-const TRIES = 5;
-const SHORTEST = 0.3; // s
+const TRIES = 6;
+const SHORTEST = 0.3; // s, doubled with each try
 const LONGEST = 20; // s, that a person would wait without a word
 
 /** Resolves after a while, or rejects when the signal says so. */
@@ -39,7 +39,7 @@ export async function patiently<T>(
     } catch (error) {
       const delay = retryDelay(error);
       if (delay === undefined || delay > LONGEST || tries === TRIES || !isPassing(error)) throw error;
-      const seconds = Math.max(SHORTEST, delay);
+      const seconds = Math.max(SHORTEST * 2 ** (tries - 1), delay) * (1 + Math.random() / 2); // not all at the same time
       onWait(seconds);
       await pause(seconds, signal);
     }

@@ -4,7 +4,7 @@ import { patiently } from "../api/patience";
 import { isCancelled } from "../api/troubles";
 import { tellOf } from "../tell";
 import type { Photo } from "../photo/photo";
-import { hands, say } from "../state";
+import { choice, hands, say, showsJob } from "../state";
 import type { Hand } from "./hands";
 
 const AT_ONCE = 3; // requests
@@ -29,7 +29,7 @@ async function paintMissing(photo: Photo, signal: AbortSignal): Promise<void> {
   const waiting = hands.value.filter((hand) => !thumbs.value.has(hand.id));
   try {
     await Promise.all(Array.from({ length: AT_ONCE }, () => paintFrom(waiting, photo, signal)));
-    say(`Your photo has been painted in ${thumbs.value.size} styles. Choose one.`);
+    if (!choice.value.style && !showsJob.value) say(`Your photo has been painted in ${thumbs.value.size} styles. Choose one.`);
   } catch (error) {
     if (isCancelled(error) || signal.aborted) return;
     waiting.length = 0;

@@ -52,7 +52,7 @@ export function BrushTools() {
           Swap
         </button>
       </div>
-      <p class="hint">With the keyboard: move to the picture; arrow keys move the brush, Space dabs.</p>
+      <p class="hint only-with-mouse">With the keyboard: move to the picture; arrow keys move the brush, Space dabs.</p>
     </div>
   );
 }

@@ -1,13 +1,12 @@
 import { useComputed, useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { job } from "../job/job";
 import { Mask } from "../mask/strokes";
 import { put, recolour, restore } from "../painting/compose";
 import { credit } from "../painting/hands";
 import type { Photo } from "../photo/photo";
 import { blank } from "../photo/pictures";
-import { chosenHand, handOf, keepsColours, painted, painting, showsJob, strokes, tab, wipe } from "../state";
-import { choice } from "../state";
+import { choice, chosenHand, handOf, keepsColours, painted, painting, showsJob, strokes, tab, wipe } from "../state";
 import { BrushSurface } from "./BrushSurface";
 import { JobProgress } from "./JobProgress";
 import { Strength } from "./Strength";
@@ -18,7 +17,7 @@ export function Easel({ photo }: { photo: Photo }) {
   const shown = useComputed(() => (showsJob.value ? (job.value?.picture ?? null) : painted.value));
   const busy = !showsJob.value && painting.value;
   const brushes = tab.value === "brush";
-  const masked = useMask(photo);
+  const masked = useMemo(() => new Mask(photo.preview), [photo]);
   return (
     <figure class="easel" aria-busy={busy}>
       <div class="frame">
@@ -57,14 +56,7 @@ function Layer({ class: look, photo, paint, style = {} }: LayerProps) {
     if (canvas.current) paint(canvas.current);
   });
   const { width, height } = photo.preview;
-  return <canvas key={photo.name} ref={canvas} class={look} width={width} height={height} style={style} aria-hidden="true" />;
-}
-
-/** Returns the mask of what was brushed, one canvas for as long as the photo is the same. */
-function useMask(photo: Photo): Mask {
-  const held = useRef<{ photo: Photo; mask: Mask } | null>(null);
-  if (held.current?.photo !== photo) held.current = { photo, mask: new Mask(photo.preview) };
-  return held.current.mask;
+  return <canvas ref={canvas} class={look} width={width} height={height} style={style} aria-hidden="true" />;
 }
 
 function paintAfter(canvas: HTMLCanvasElement, photo: Photo, picture: HTMLCanvasElement | null, mask: Mask): void {
@@ -100,7 +92,7 @@ function Caption({ photo }: { photo: Photo }) {
     return (
       <p class="caption">
         <strong>Your photo</strong>
-        <span>{photo.note || "Choose a style to see it painted."}</span>
+        <span>Choose a style to see it painted.</span>
       </p>
     );
   }

@@ -13,7 +13,7 @@ export function Studio({ photo }: { photo: Photo }) {
       <h1 ref={heading} class="unseen" tabIndex={-1}>
         {photo.name} on the easel
       </h1>
-      <Easel photo={photo} />
+      <Easel key={arrival.value} photo={photo} />
       <Panel />
     </main>
   );

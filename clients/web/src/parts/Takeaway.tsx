@@ -31,6 +31,7 @@ export function Takeaway() {
 
   return (
     <section class="takeaway" aria-label="Take it away">
+      {photo.value?.note && <p class="hint">{photo.value.note}</p>}
       <label class="select">
         <span class="unseen">File format</span>
         <select
@@ -65,8 +66,8 @@ export function Takeaway() {
       >
         <DownloadIcon />
         <span>
-          {making.value ? "Painting in full size…" : "Download"}
-          {!making.value && size && <small>{` ${size.width} × ${size.height}`}</small>}
+          {making.value ? "Painting in full size…" : "Download "}
+          {!making.value && size && <small>{`${size.width} × ${size.height}`}</small>}
         </span>
       </button>
     </section>

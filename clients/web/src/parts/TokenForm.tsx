@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef } from "preact/hooks";
-import { useToken } from "../api/client";
+import { takeToken } from "../api/client";
 import { wantsToken } from "../state";
 
 /** Asks for the caller's token. */
@@ -11,7 +11,7 @@ export function TokenForm({ onToken }: { onToken: () => void }) {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const field = new FormData(event.currentTarget as HTMLFormElement).get("token");
-    useToken(typeof field === "string" ? field : "");
+    takeToken(typeof field === "string" ? field : "");
     wantsToken.value = null;
     onToken();
   };

@@ -100,8 +100,8 @@ async function withinLimits(file: Blob, image: HTMLImageElement, facts: Facts, k
 }
 
 function smaller(from: Size, to: Size): string {
-  const made = `${to.width} × ${to.height}`;
-  return `Your photo has ${from.width} × ${from.height} pixels, more than this server takes, so it was made ${made}.`;
+  const [was, made] = [from, to].map(({ width, height }) => `${width} × ${height}`);
+  return `Your photo was made smaller for this server: ${made} instead of ${was}.`;
 }
 
 function notAPicture(file: File): Plain {
