@@ -21,6 +21,8 @@ _SIDE = 64  # px, of the small ones
 _TILE = 512  # px, of phones' pictures
 _LENGTH = 4  # bytes, before each unit of an HEVC stream
 _PADDING = b"\x7a\0"  # an OBU of no contents
+_ARRAYS = 22  # where an hvcC box says how many arrays of units it has
+_PARAMETERS = 32  # the type of a unit that describes a video
 
 Make = Callable[[], bytes]
 
@@ -118,6 +120,7 @@ def _heics(flood: int) -> dict[str, Make]:
         "HEIC, settings of 31 MB": lambda: heif(
             Item(b"hvc1", b"", [size(64, 48), (b"hvcC", bytes(flood))]),
         ),
+        "HEIC, settings of 19,000 units": lambda: heif(_explained(heic("tile"), 19_000)),
         "HEIC, as many tiles as are read": lambda: heif(
             grid(30, 30, 30 * 64, 30 * 128, *range(2, 2 + MAX_TILES)), *[heic("slices")] * MAX_TILES
         ),
@@ -145,6 +148,15 @@ def _sliced(times: int) -> Item:
     whole = heic("slices")
     end = _LENGTH + int.from_bytes(whole.contents[:_LENGTH], "big")
     return Item(whole.kind, whole.contents[:end] + whole.contents[end:] * times, whole.properties)
+
+
+def _explained(item: Item, units: int) -> Item:
+    """Return a picture whose decoder's settings hold so many units more, which say nothing."""
+    told = next(contents for kind, contents in item.properties if kind == b"hvcC")
+    more = bytes((_PARAMETERS,)) + units.to_bytes(2, "big") + bytes(2 * units)
+    settings = told[:_ARRAYS] + bytes((told[_ARRAYS] + 1,)) + told[_ARRAYS + 1 :] + more
+    others = [one for one in item.properties if one[0] != b"hvcC"]
+    return Item(item.kind, item.contents, [*others, (b"hvcC", settings)])
 
 
 def _padded(item: Item, flood: int) -> Item:

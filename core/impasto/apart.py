@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image
 
@@ -26,8 +26,10 @@ from impasto.heic_process import MODES, NOT_INSTALLED, UNREADABLE
 
 _log = logging.getLogger(__name__)
 
-SECONDS = 120  # that a picture may take by the clock; its process limits what it takes of a processor to less
+SECONDS = 60  # that a picture may take by the clock; its process limits what it takes of a processor to less
 _LINE = 200  # bytes
+_COMPLAINT = 4096  # bytes of what it says of itself that are read
+_BYTES_A_PIXEL = 4  # at most
 
 Size = tuple[int, int]
 """Width and height, px."""
@@ -35,6 +37,10 @@ Size = tuple[int, int]
 
 class NotInstalled(Exception):
     """The library that decodes is not there, or cannot be loaded."""
+
+
+class NotStarted(Exception):
+    """There was no process or no memory to be had for it: nothing is wrong with the picture."""
 
 
 @cache
@@ -55,16 +61,19 @@ def decode(file: bytes, size: Size, at_least: Size | None) -> tuple[Image.Image,
 
     Raises:
         NotInstalled: nothing decodes it.
+        NotStarted: its process could not begin.
         OSError: it is damaged, or ends its decoder.
     """
     with ExitStack() as stack:
-        sent, received = (stack.enter_context(_in_memory()) for _ in range(2))
+        sent, received, complaint = (stack.enter_context(_in_memory()) for _ in range(3))
         sent.write(file)
         sent.seek(0)
         command = [sys.executable, "-I", "-S", heic_process.__file__, *map(str, (*size, *(at_least or (0, 0))))]
-        run = _run([*command, *folders()], sent, received)
-        said = " ".join(run.stderr.decode(errors="replace").split())
+        run = _run([*command, *folders()], sent, received, complaint)
+        complaint.seek(0)
+        said = " ".join(complaint.read(_COMPLAINT).decode(errors="replace").split())
         if run.returncode == NOT_INSTALLED:
+            _log.warning("what decodes HEIC is installed and cannot be loaded: %s", said[-_LINE:])
             raise NotInstalled(said)
         if run.returncode != 0:
             if run.returncode != UNREADABLE:
@@ -74,20 +83,25 @@ def decode(file: bytes, size: Size, at_least: Size | None) -> tuple[Image.Image,
         return _read(received, size)
 
 
-def _run(command: list[str], sent: BinaryIO, received: BinaryIO) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    command: list[str], sent: BinaryIO, received: BinaryIO, complaint: BinaryIO
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603
             command,
             stdin=sent,
             stdout=received,
-            stderr=subprocess.PIPE,
+            stderr=complaint,
             cwd=os.sep,
             env={},
             timeout=SECONDS,
             check=False,
+            start_new_session=True,  # so that a Ctrl-C at a terminal is not for it
         )
     except subprocess.TimeoutExpired as error:
         raise OSError("it takes too long to decode") from error
+    except OSError as error:
+        raise NotStarted(f"no process decodes HEIC: {error}") from error
 
 
 def _read(received: BinaryIO, size: Size) -> tuple[Image.Image, int]:
@@ -97,15 +111,25 @@ def _read(received: BinaryIO, size: Size) -> tuple[Image.Image, int]:
     width, height = (-(-side // max(1, divisor)) for side in size)
     if mode not in MODES or told["size"] != [width, height]:
         raise OSError("it says two sizes")
-    return Image.frombytes(mode, (width, height), received.read()), divisor
+    return Image.frombytes(mode, (width, height), received.read(_BYTES_A_PIXEL * width * height)), divisor
 
 
 @contextmanager
 def _in_memory() -> Iterator[BinaryIO]:
-    """Yield a file that is in memory where the system has such files, and gone afterwards."""
-    if hasattr(os, "memfd_create"):  # not on macOS
-        with os.fdopen(os.memfd_create("impasto"), "w+b", buffering=0) as file:
-            yield file
-        return
-    with tempfile.TemporaryFile(buffering=0) as file:
+    """Yield a file that is in memory where the system has such files, and gone afterwards.
+
+    Raises:
+        NotStarted: there is no room for one.
+    """
+    try:
+        file = _new_file()
+    except OSError as error:
+        raise NotStarted(f"no process decodes HEIC: {error}") from error
+    with file:
         yield file
+
+
+def _new_file() -> BinaryIO:
+    if hasattr(os, "memfd_create"):  # not on macOS
+        return os.fdopen(os.memfd_create("impasto"), "w+b", buffering=0)
+    return cast("BinaryIO", tempfile.TemporaryFile(buffering=0))

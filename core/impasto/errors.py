@@ -87,7 +87,7 @@ class StyleNotFound(ImpastoError, LookupError):
         super().__init__(style, self.available)
 
     def __str__(self) -> str:
-        near = get_close_matches(self.style, self.available, n=1)
+        near = get_close_matches(self.style[:_MOST_QUOTED], self.available, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         listed = self.available[:_MOST_LISTED]
         more = len(self.available) - len(listed)

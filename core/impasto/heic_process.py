@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 
 NOT_INSTALLED, UNREADABLE = 3, 4  # exit statuses
 MODES = ("L", "LA", "RGB", "RGBA", "I;16")
 
-_MEMORY, _MEMORY_A_PIXEL = (
-    2**30,
-    24,
-)  # bytes of address space, of which threads and libraries reserve more than they use
-_SECONDS = 60  # of a processor; a picture of 50 megapixels takes about four
+_MEMORY = 2**30  # bytes of address space, of which threads and libraries reserve more than they use ...
+_MEMORY_A_PIXEL = 24  # ... and more for each pixel
+_WRITTEN_A_PIXEL = 4  # bytes ...
+_WRITTEN = 4096  # ... and for the line before them
+_SECONDS = 30  # of a processor; a picture of 50 megapixels takes about four
 _STRIP = 256  # rows that are written at once
 _MESSAGE = 300  # characters
 
 
 def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group: who waits for the picture decides
+        signal.signal(number, signal.SIG_IGN)
     width, height, least_width, least_height, *folders = sys.argv[1:]
     sys.path += folders
     try:
@@ -55,6 +58,7 @@ def _limit(pixels: int) -> None:
     for kind, most in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_FSIZE, _WRITTEN_A_PIXEL * pixels + _WRITTEN),  # which is memory of whoever waits
         (resource.RLIMIT_CORE, 0),
     ):
         allowed = resource.getrlimit(kind)[1]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from impasto.apart import NotInstalled
+from impasto.apart import NotInstalled, NotStarted
 from impasto.containers.header import damaged
 from impasto.decoders import Kind, in_words, not_read, readable_kinds
 from impasto.errors import ImageTooLarge, InvalidInput, UnreadableImage
@@ -181,7 +181,7 @@ class PictureFile:
         """Turn what goes wrong into an error about this picture."""
         try:
             yield
-        except (InvalidInput, MemoryError):
+        except (InvalidInput, MemoryError, NotStarted):
             raise
         except NotInstalled as error:
             raise not_read(Kind.HEIC, self._field) from error

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,9 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked at as Linux shows them"),
 ]
 PATIENCE = 60  # s
+ENDING = 1 << signal.SIGINT - 1 | 1 << signal.SIGTERM - 1
 PHONE = (4032, 3024)  # px
+LONG = (8064, 6048)  # px, which takes seconds: whoever looks at its decoder has time to
 
 
 @contextmanager
@@ -51,15 +53,23 @@ def decoder() -> int:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for children in Path("/proc/self/task").glob("*/children"):
-            for pid in map(int, children.read_text().split()):
-                if heic_process.__file__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return pid
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                for pid in map(int, children.read_text().split()):
+                    if heic_process.__file__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        return pid
         time.sleep(0.001)
     raise AssertionError("no process decodes")
 
 
+def ignored(process: int) -> int:
+    """Return the signals that a process ignores, a bit each."""
+    found = re.search(r"SigIgn:\s*([0-9a-f]+)", Path(f"/proc/{process}/status").read_text())
+    assert found
+    return int(found[1], 16)
+
+
 def test_a_decoder_that_is_killed_ends_its_picture_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    data = heic_of_tiles(PHONE)
+    data = heic_of_tiles(LONG)
 
     with decoding(data) as (process, ended):
         os.kill(process, signal.SIGKILL)
@@ -70,7 +80,7 @@ def test_a_decoder_that_is_killed_ends_its_picture_and_no_other(caplog: pytest.L
 
 
 def test_a_decoder_is_told_nothing_but_its_picture_and_may_take_so_much_and_no_more() -> None:
-    with decoding(heic_of_tiles(PHONE)) as (process, ended):
+    with decoding(heic_of_tiles(LONG)) as (process, ended):
         environment = Path(f"/proc/{process}/environ").read_bytes()
         until = time.monotonic() + PATIENCE
         while not re.search(r"Max core file size +0 +0 ", limits := Path(f"/proc/{process}/limits").read_text()):
@@ -80,7 +90,19 @@ def test_a_decoder_is_told_nothing_but_its_picture_and_may_take_so_much_and_no_m
     assert environment == b""
     assert ended
     assert re.search(r"Max address space +\d+ +\d+ ", limits)
-    assert re.search(r"Max cpu time +60 +60 ", limits)
+    assert re.search(r"Max cpu time +30 +30 ", limits)
+
+
+def test_a_signal_for_all_of_a_group_leaves_the_picture_to_whoever_waits_for_it() -> None:
+    with decoding(heic_of_tiles(LONG)) as (process, ended):
+        until = time.monotonic() + PATIENCE
+        while ignored(process) & ENDING != ENDING:
+            assert time.monotonic() < until
+        os.kill(process, signal.SIGTERM)
+        os.kill(process, signal.SIGINT)
+        assert os.getpgid(process) != os.getpgid(0)
+
+    assert ended == []
 
 
 def test_a_heic_that_is_wanted_small_takes_little_memory_here(tmp_path: Path) -> None:

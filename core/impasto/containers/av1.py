@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impasto.containers.bits import Bits
-from impasto.containers.header import damaged, most_pieces, too_many_pieces
+from impasto.containers.boxes import count_piece
+from impasto.containers.header import damaged
 from impasto.errors import UnreadableImage
 
 MAX_FRAMES = 4  # of one picture, which may come in so many layers, each finer than the one before
@@ -37,38 +38,37 @@ class _Sequence:
     named: int
 
 
-def pixels_alone(stream: bytes, width: int, height: int, field: str) -> tuple[bytes, int]:
+def pixels_alone(stream: bytes, width: int, height: int, field: str, left: list[int]) -> tuple[bytes, int]:
     """Return a stream without what is no part of its one picture, and the number of frames that this comes in.
 
     Args:
         stream: OBUs.
         width, height: px that the container says.
         field: what to call the picture in an error.
+        left: how many OBUs of its file may still be read.
 
     Raises:
         UnreadableImage: it is damaged, says another size or none, or holds more than one picture.
     """
     kept: list[bytes] = []
     sequence: _Sequence | None = None
-    frames, at, left = 0, 0, most_pieces(stream)
+    frames, at = 0, 0
     while at < len(stream):
-        left -= 1
-        if left < 0:
-            raise too_many_pieces(field, "HEIF", most_pieces(stream))
+        count_piece(left, field)
         kind, begin, end = _unit(stream, at, field)
         header = stream[begin : min(end, begin + _START)]
         if kind == _SEQUENCE:
             sequence = _read_sequence(Bits(header), width, height, field)
         elif kind in (_FRAME, _FRAME_HEADER):
             frames += 1
+            if frames > MAX_FRAMES:
+                raise UnreadableImage(field, f"holds more than {MAX_FRAMES} pictures where one is meant; save it anew")
             _check_frame(Bits(header), sequence, width, height, field)
         if kind in (_SEQUENCE, _FRAME_HEADER, _TILES, _FRAME):
             kept.append(stream[at:end])
         at = end
     if not frames:
         raise damaged(field, "it ends before its pixels")
-    if frames > MAX_FRAMES:
-        raise UnreadableImage(field, f"holds {frames} pictures where one is meant; save it anew")
     return b"".join(kept), frames
 
 

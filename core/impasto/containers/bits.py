@@ -23,8 +23,10 @@ class Bits:
         return shifted & ((1 << size) - 1)
 
     def golomb(self) -> int:
-        """Return the next number that is coded by how many zeros it begins with (H.265, section 9.2)."""
+        """Return the next number that is coded by how many zeros it begins with (H.265, section 9.2; AV1, 4.10.3)."""
         zeros = 0
         while zeros < _LONGEST and not self.number(1):
             zeros += 1
+        if zeros == _LONGEST:  # nothing follows in AV1; in HEVC it is an error in any case
+            return (1 << zeros) - 1
         return (1 << zeros) - 1 + self.number(zeros)

@@ -85,9 +85,18 @@ class Fields:
             yield kind, Fields(self._data, self.field, begin + head, self._at, self._pieces)
 
     def _count(self) -> None:
-        self._pieces[0] -= 1
-        if self._pieces[0] < 0:
-            raise too_many_pieces(self.field, "HEIF", MAX_ENTRIES)
+        count_piece(self._pieces, self.field)
+
+
+def count_piece(left: list[int], field: str) -> None:
+    """Take one from the pieces of a file that may still be read.
+
+    Raises:
+        UnreadableImage: none is left.
+    """
+    left[0] -= 1
+    if left[0] < 0:
+        raise too_many_pieces(field, "HEIF", MAX_ENTRIES)
 
 
 def box(kind: bytes, *contents: bytes) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from impasto.containers.bits import Bits
-from impasto.containers.boxes import Fields
-from impasto.containers.header import damaged, most_pieces, too_many_pieces
+from impasto.containers.boxes import Fields, count_piece
+from impasto.containers.header import damaged
 from impasto.errors import UnreadableImage
 
 MAX_CONFIGURATION = 65_536  # bytes
+MAX_UNITS = 64  # of a decoder's settings; encoders write about three
 MAX_SLICES = 600  # of a picture: as many as any level allows (table A.8)
 MAX_PADDING = 64  # px that a side may be coded longer than it is shown: as many as a block has
 
@@ -35,10 +36,13 @@ def check_configuration(contents: bytes, width: int, height: int, field: str) ->
     head = fields.take(22)
     length = (head[21] & 3) + 1
     layout = head[16] & 3, head[17] & 7, head[18] & 7  # of colours, and bits of brightness and colours beyond 8
-    sequences = 0
+    sequences = units = 0
     for _ in fields.times(fields.number(1)):
         kind = fields.number(1) & 0x3F
         for _ in fields.times(fields.number(2)):
+            units += 1
+            if units > MAX_UNITS:
+                raise damaged(field, "its decoder's settings are too long")
             unit = fields.take(fields.number(2))
             if kind == _SEQUENCE or _kind(unit) == _SEQUENCE:
                 sequences += 1
@@ -48,23 +52,22 @@ def check_configuration(contents: bytes, width: int, height: int, field: str) ->
     return length
 
 
-def pixels_alone(stream: bytes, length: int, field: str) -> tuple[bytes, int]:
+def pixels_alone(stream: bytes, length: int, field: str, left: list[int]) -> tuple[bytes, int]:
     """Return a stream without what is no part of its one picture, and the number of slices that this comes in.
 
     Args:
         stream: units, each behind its length.
         length: how many bytes that length takes.
         field: what to call the picture in an error.
+        left: how many units of its file may still be read.
 
     Raises:
         UnreadableImage: it is damaged, or holds no picture or several.
     """
     kept: list[bytes] = []
-    pictures, at, left = 0, 0, most_pieces(stream)
+    pictures, at = 0, 0
     while at + length < len(stream):
-        left -= 1
-        if left < 0:
-            raise too_many_pieces(field, "HEIF", most_pieces(stream))
+        count_piece(left, field)
         end = at + length + int.from_bytes(stream[at : at + length], "big")
         if end > len(stream):
             raise damaged(field, "it ends before its pixels")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from impasto.containers import av1, hevc
+from impasto.containers.boxes import MAX_ENTRIES
 from impasto.containers.header import damaged
 from impasto.containers.items import Items
 from impasto.containers.still import Piece, Property
@@ -60,6 +61,7 @@ class PixelItems:
                 "save it as a JPEG or an ordinary HEIC",
             )
         self._pieces: list[Piece] = []
+        self._left = [MAX_ENTRIES]  # units of all streams together
         self._bytes = self._passed = 0
 
     def pieces(self, matrix: Property | None) -> list[Piece]:
@@ -113,7 +115,7 @@ class PixelItems:
         self._bytes += self.items.length(item)
         if self._bytes > len(self.items.data):
             raise damaged(self.name, "its parts overlap")
-        stream, passes = _CODINGS[self.coding](self.items.contents(item), settings, size, self.name)
+        stream, passes = _CODINGS[self.coding](self.items.contents(item), settings, size, self.name, self._left)
         self._passed += passes * size[0] * size[1]
         if self._passed > max(MAX_PASSED, MAX_PASSES * self.size[0] * self.size[1]):
             raise UnreadableImage(self.name, "is a HEIF picture of too many slices for its size; save it anew")
@@ -166,15 +168,15 @@ class PixelItems:
         return width, height
 
 
-def _hevc(stream: bytes, settings: bytes, size: Size, field: str) -> tuple[bytes, int]:
-    return hevc.pixels_alone(stream, hevc.check_configuration(settings, *size, field), field)
+def _hevc(stream: bytes, settings: bytes, size: Size, field: str, left: list[int]) -> tuple[bytes, int]:
+    return hevc.pixels_alone(stream, hevc.check_configuration(settings, *size, field), field, left)
 
 
-def _av1(stream: bytes, settings: bytes, size: Size, field: str) -> tuple[bytes, int]:
+def _av1(stream: bytes, settings: bytes, size: Size, field: str, left: list[int]) -> tuple[bytes, int]:
     if len(settings) < 4 or len(settings) > _MOST_SETTINGS:
         raise damaged(field, "its decoder's settings are of a wrong length")
-    return av1.pixels_alone(stream, *size, field)
+    return av1.pixels_alone(stream, *size, field, left)
 
 
 _MOST_SETTINGS = 512  # bytes of an av1C box, which may repeat the header of the stream
-_CODINGS: Mapping[bytes, Callable[[bytes, bytes, Size, str], tuple[bytes, int]]] = {HEVC: _hevc, AV1: _av1}
+_CODINGS: Mapping[bytes, Callable[[bytes, bytes, Size, str, list[int]], tuple[bytes, int]]] = {HEVC: _hevc, AV1: _av1}

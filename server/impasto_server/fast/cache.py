@@ -84,6 +84,8 @@ class CachingPainter:
         begun = perf_counter()
         key = await self._codec.run(_key, order, brush, self._precision(brush.transformer))
         found = self._results.get(key)
+        if found is not None and _is_too_large(found, order):
+            found = None  # which the painter says in words
         self._asked(found is not None)
         current_span().add([Stage("lookup", begun, perf_counter(), {"hit": found is not None})])
         if found is not None:
@@ -91,6 +93,11 @@ class CachingPainter:
         painting = await self._painter.paint(order, brush, caller, patient=patient)
         self._results.put(key, painting)
         return painting
+
+
+def _is_too_large(painting: Painting, order: TrainedOrder) -> bool:
+    width, height = painting.size
+    return order.max_result_pixels is not None and width * height > order.max_result_pixels
 
 
 def _key(order: TrainedOrder, brush: Brush, precision: str) -> bytes:

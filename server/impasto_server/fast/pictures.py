@@ -88,12 +88,11 @@ def read(
     stencil = Stencil(order.mask, file.size) if order.mask else None
     if not brush.paints or (stencil and not stencil.paints):
         return Photo(file.decode(), file.size, file.size, result, Metadata(exif), paints=False)
-    decoded = file.decode(painted_at)
+    pixels = _with_margins(file.decode(painted_at), brush.size_multiple)
     retouch = untouched
     if order.mask and stencil and stencil.keeps:
-        original = file.decode if result != painted_at else (lambda _: decoded)
+        original = partial(_cut, pixels) if result == painted_at else partial(_read_again, order.photo, limits)
         retouch = partial(_restore, order.mask, file.size, original)
-    pixels = _with_margins(decoded, brush.size_multiple)
     return Photo(pixels, file.size, painted_at, result, Metadata(exif, mark), retouch=retouch)
 
 
@@ -122,6 +121,16 @@ def _opened(photo: bytes | RawPhoto, limits: Limits) -> PictureFile | RawPhoto:
         photo.check(limits)
         return photo
     return PictureFile(photo, limits=limits)
+
+
+def _cut(pixels: Pixels, size: Size) -> Pixels:
+    """Return a picture without its margins."""
+    width, height = size
+    return pixels[:height, :width]
+
+
+def _read_again(photo: bytes | RawPhoto, limits: Limits, size: Size) -> Pixels:
+    return _opened(photo, limits).decode(size)
 
 
 def _restore(mask: Mask, size: Size, original: Callable[[Size], Pixels], painted: Image.Image) -> None:

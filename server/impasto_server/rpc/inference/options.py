@@ -79,7 +79,7 @@ def _known(name: str) -> Tensor:
         raise InvalidInput(name, "is given as a parameter; send it as an input of data type BYTES")
     if name in _OPTIONS:
         return _OPTIONS[name]
-    near = get_close_matches(name, _OPTIONS, n=1)
+    near = get_close_matches(name[:_MOST_QUOTED], _OPTIONS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     known = ", ".join(one for one in _OPTIONS if one not in _BY_INPUT_ALONE)
     raise InvalidInput("parameters", f"no parameter is named {name[:_MOST_QUOTED]!r}{hint} There are: {known}")

@@ -87,6 +87,8 @@ def _photos(inputs: Mapping[str, Input]) -> Input:
 
 
 def _output(request: pb.ModelInferRequest, photos: Tensor) -> Tensor:
+    if len(request.outputs) > len(OUTPUTS):
+        raise InvalidInput("outputs", f"are {len(request.outputs)}; each is the picture, so ask for one")
     names = [output.name for output in request.outputs] or [ANSWERS[photos.name]]
     unknown = next((name for name in names if name not in OUTPUTS), None)
     if unknown is not None:

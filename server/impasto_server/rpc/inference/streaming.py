@@ -25,6 +25,9 @@ from impasto_server.rpc.windowed import windowed
 
 METHOD = "ModelStreamInfer"
 
+_PART_BYTES = 16  # that each part of typed bytes takes beside what it says
+_Counted = tuple[pb.ModelInferRequest, int]  # and the bytes that it takes
+
 
 class InferenceStreams:
     """Answers streams of requests, in their order.
@@ -74,20 +77,22 @@ class InferenceStreams:
         """
         idleness, share = Idleness(self._idle_seconds), self._budget.share()
 
-        async def work(request: pb.ModelInferRequest) -> pb.ModelStreamInferResponse:
+        async def work(item: _Counted) -> tuple[pb.ModelStreamInferResponse, int]:
+            request, taken = item
             answer = await self._told_of(request, caller, totals)
-            share.change(answer.ByteSize() - request.ByteSize())
-            return answer
+            size = sum(map(len, answer.infer_response.raw_output_contents))
+            share.change(size - taken)
+            return answer, size
 
         received = self._incoming.read(requests, idleness)
         items = _counted(received, idleness, share)
         answers = windowed(items, work, window=self._window, ordered=True)
         with closing(share):
             async with aclosing(received), aclosing(items), aclosing(answers):
-                async for answer in answers:
+                async for answer, size in answers:
                     yield answer
                     idleness.answered()
-                    share.change(-answer.ByteSize())
+                    share.change(-size)
 
     async def _told_of(
         self, request: pb.ModelInferRequest, caller: Caller, totals: Totals
@@ -129,10 +134,24 @@ class InferenceStreams:
 
 async def _counted(
     requests: AsyncIterator[pb.ModelInferRequest], idleness: Idleness, share: Share
-) -> AsyncGenerator[pb.ModelInferRequest, None]:
+) -> AsyncGenerator[_Counted, None]:
     await share.room()
     async for request in requests:
         idleness.begun()
-        share.change(request.ByteSize())
-        yield request
+        taken = _taken(request)
+        share.change(taken)
+        yield request, taken
         await share.room()
+
+
+def _taken(request: pb.ModelInferRequest) -> int:
+    """Return about how many bytes a request takes here: a typed number takes a word, however short it was sent."""
+    raw = sum(map(len, request.raw_input_contents))
+    return raw + sum(_taken_by(sent.contents) for sent in request.inputs)
+
+
+def _taken_by(contents: pb.InferTensorContents) -> int:
+    short = len(contents.bool_contents) + len(contents.int_contents) + len(contents.uint_contents)
+    long = len(contents.int64_contents) + len(contents.uint64_contents) + len(contents.fp64_contents)
+    numbers = 4 * (short + len(contents.fp32_contents)) + 8 * long
+    return numbers + sum(_PART_BYTES + len(part) for part in contents.bytes_contents)

@@ -56,6 +56,8 @@ def read_inputs(request: pb.ModelInferRequest) -> dict[str, Input]:
     Raises:
         InvalidInput: one has another name, data type, shape or number of elements than it should, or comes twice.
     """
+    if len(request.inputs) > len(INPUTS):
+        raise InvalidInput("inputs", f"are {len(request.inputs)}; there are {len(INPUTS)}, each of which is given once")
     raw = _shared_out(request)
     found: dict[str, Input] = {}
     for index, sent in enumerate(request.inputs):
@@ -83,7 +85,7 @@ def _shared_out(request: pb.ModelInferRequest) -> dict[int, bytes]:
 def _named(name: str) -> Tensor:
     if name in INPUTS:
         return INPUTS[name]
-    near = get_close_matches(name, INPUTS, n=1)
+    near = get_close_matches(name[:_MOST_QUOTED], INPUTS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     raise InvalidInput("inputs", f"no input is named {name[:_MOST_QUOTED]!r}{hint} There are: {', '.join(INPUTS)}")
 

@@ -16,7 +16,8 @@ _BEYOND = 2**48
 def numbered(version: str) -> str:
     """Return a bundle's version as a whole number, the same on every server.
 
-    A whole number is itself. `1.2` is 1002000000, so that newer ones are larger: three digits for each of four parts.
+    A whole number is itself. `1.2` is 1002000000, so that of such versions newer ones are larger: three digits for each
+    of four parts.
     Any other is a number of 15 digits that is made from its digest, and tells of no order.
     """
     parts = number(version) or ()
