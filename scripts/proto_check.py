@@ -9,6 +9,7 @@ Both run buf, which `npm ci` in proto/ puts there, with proto/buf.yaml. Nothing 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,15 +33,23 @@ def problems(protos: Path) -> str:
 
 
 def release(protos: Path) -> str:
-    """Keep the API as it is in `RELEASED`: names, numbers and types, without comments. Return what went wrong."""
-    return _buf(protos, "build", "--exclude-source-info", "--path", "impasto", "--output", str(RELEASED))
+    """Keep the API as it is in `RELEASED`: names, numbers and types, without comments. Return what went wrong.
+
+    If something did, `RELEASED` stays as it was.
+    """
+    made = protos.parent / RELEASED.name
+    told = _buf(protos, "build", "--exclude-source-info", "--path", "impasto", "--output", str(made))
+    if not told:
+        shutil.move(made, RELEASED)
+    return told
 
 
 def _buf(protos: Path, command: str, *arguments: str) -> str:
     line = [str(BUF), command, "--config", str(RULES), *arguments]
     environment = os.environ | {"BUF_CACHE_DIR": str(ROOT / "build" / "buf")}
     done = subprocess.run(line, cwd=protos, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    return told if told or done.returncode == 0 else f"buf {command} ended with status {done.returncode}\n"
 
 
 def main(arguments: list[str]) -> str | None:

@@ -102,6 +102,7 @@ def run(folder: Path, bundle: Path, minutes: float) -> int:
     if not _taken(lock):
         print("studio: another one has just been started", file=sys.stderr)
         return 1
+    os.ftruncate(lock, 0)  # of what one that was killed has left
     os.write(lock, str(os.getpid()).encode())
     end = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
     end.daemon = True

@@ -37,6 +37,7 @@ IMAGE = f"localhost/impasto-test-{uuid4().hex[:8]}:cpu"
 LARGEST = 520e6  # bytes; docs/images.md says what takes them
 LONG_SIDE = 2560  # px, which takes seconds to paint
 STYLE = "starry-night"
+HEIC = Path(__file__).parents[2] / "tests" / "core" / "fixtures" / "waves.heic"
 NOT_THERE = ("cc", "gcc", "ld", "make", "pip", "pip3", "curl", "wget", "git", "ssh", "gpg", "nc")
 S3_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
@@ -123,6 +124,13 @@ def test_a_client_has_a_photo_painted(served: Served) -> None:
     assert np.abs(painted.astype(int) - before).mean() > 10  # of 255
 
 
+def test_a_phones_photo_is_painted(served: Served) -> None:
+    """The process that decodes HEIC has what it needs in the image, under its limits."""
+    with Client(served.target, timeout=60) as client:
+        painted = images.decode(client.stylize(HEIC.read_bytes(), STYLE).image)
+    assert painted.shape == (512, 512, 3)
+
+
 def test_the_engine_is_the_one_that_the_processor_allows(served: Served) -> None:
     """What was taken out of the image is nothing that OpenVINO needs."""
     intel = "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -130,7 +138,7 @@ def test_the_engine_is_the_one_that_the_processor_allows(served: Served) -> None
 
 
 def test_it_is_measured_and_healthy(served: Served) -> None:
-    assert 'impasto_requests_total{code="OK",method="/impasto.v1.Stylizer/Stylize"} 1.0' in served.page("/metrics")
+    assert 'impasto_requests_total{code="OK",method="/impasto.v1.Stylizer/Stylize"} 2.0' in served.page("/metrics")
     assert served.container.is_healthy()
     assert served.container.execute("impasto-server", "ready") == (0, "ok")
     status, why = served.container.execute("impasto-server", "ready", "127.0.0.1:1")

@@ -117,6 +117,39 @@ def test_photos_go_over_one_stream_and_a_bad_one_fails_alone(example: Example, s
     assert "1 of 4 photos could not be painted" in done.stderr
 
 
+def test_photos_that_would_become_one_picture_are_refused_before_any_is_sent(example: Example, tmp_path: Path) -> None:
+    photos = [tmp_path / folder / "photo.jpg" for folder in ("one", "two")]
+
+    with serving(echo) as server:
+        done = example.run("-server", server.target, "batch", "ink", tmp_path, *photos)
+
+        assert server.calls == []
+    assert done.returncode == 1
+    assert f"{photos[0]} and {photos[1]} would both become " in done.stderr
+
+
+def test_an_id_that_no_photo_waits_under_becomes_no_file(example: Example, photo: Path) -> None:
+    def strange(call: Call) -> Iterator[pb.StylizeStreamResponse]:
+        yield pb.StylizeStreamResponse(id="../strange", response=pb.StylizeResponse(image=b"picture"))
+
+    (folder := photo.with_name("painted")).mkdir()
+    with serving(strange) as server:
+        done = example.run("-server", server.target, "batch", "ink", folder, photo)
+
+    assert done.returncode == 1
+    assert "../strange" in done.stderr
+    assert [file.name for file in photo.parent.rglob("*") if file.is_file()] == [photo.name]
+
+
+def test_a_photo_that_has_no_answer_when_the_stream_ends_well_was_not_painted(example: Example, photo: Path) -> None:
+    with serving(lambda call: iter(())) as server:
+        done = example.run("-server", server.target, "batch", "ink", photo.parent, photo)
+
+    assert done.returncode == 1
+    assert f"{photo}: no answer" in done.stderr
+    assert "1 of 1 photos could not be painted" in done.stderr
+
+
 def test_a_job_is_made_watched_and_read(example: Example, served: Served, photo: Path) -> None:
     painting, out = photo.with_name("painting.jpg"), photo.with_name("painted.jpg")
     painting.write_bytes(images.encode(gradient(40, 30)))

@@ -39,6 +39,18 @@ def test_a_token_goes_by_tls_to_a_server_whose_authority_is_named(js: Node, tmp_
         assert [authorization(call) for call in server.calls] == [[f"Bearer {TOKEN}"]] * 3
 
 
+@pytest.mark.usefixtures("js")
+def test_what_goes_to_this_machine_goes_by_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")  # where nobody listens
+    for name in ("no_grpc_proxy", "no_proxy"):
+        monkeypatch.setenv(name, "elsewhere.example")
+
+    with serving(echo) as server, runtime.node() as js:
+        assert js.run(STYLIZE, target=server.target, photo=b"photo", options={"token": TOKEN}) == 64
+        assert [authorization(call) for call in server.calls] == [[f"Bearer {TOKEN}"]]
+
+
 @pytest.mark.parametrize("trust", [{"tls": True}, {"ca": "other"}], ids=["those that Node does", "another"])
 def test_a_server_that_is_not_trusted_is_sent_nothing(js: Node, tmp_path: Path, trust: dict[str, Any]) -> None:
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")

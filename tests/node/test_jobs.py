@@ -187,7 +187,7 @@ def test_a_call_whose_time_is_up_leaves_the_name_of_its_job(js: Node) -> None:
     code = """
     const client = connect(target);
     const painting = new impasto.Painting(Buffer.from('painting'));
-    const error = await client.stylize(photo, painting, { timeout: 300 }).catch((late) => late);
+    const error = await client.stylize(photo, painting, { timeout: 3000 }).catch((late) => late);
     say([error.name, error.operation]);
     const job = await client.job(error.operation);
     return (await job.result()).image;

@@ -138,6 +138,8 @@ def test_the_back_end_of_the_example_paints_what_is_uploaded(server: LocalServer
                 painted, kind = answer.read(), answer.headers["content-type"]
             with pytest.raises(HTTPError) as refused:
                 urlopen(Request(f"{address}/paint?style=nobody", data=PHOTO))
+            with pytest.raises(HTTPError) as addressless:
+                urlopen(f"{address}//")
             with urlopen(f"{address}/styles") as answer:
                 styles = answer.read().decode()
         finally:
@@ -147,6 +149,8 @@ def test_the_back_end_of_the_example_paints_what_is_uploaded(server: LocalServer
     assert kind == "image/jpeg"
     assert refused.value.code == 404
     refused.value.close()
+    assert (addressless.value.code, addressless.value.read()[:18]) == (400, b"path: // is none; ")
+    addressless.value.close()
     assert "starter/udnie" in styles
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.proto_check import BUF, main, problems
+from scripts import proto_check
+from scripts.proto_check import BUF, RELEASED, main, problems, release
 from scripts.protos import lay_out
 
 STYLIZER = "impasto/v1/stylizer.proto"
@@ -111,3 +112,32 @@ def test_what_is_not_in_our_style_is_found_with_file_and_line(tmp_path: Path) ->
 
 def test_a_command_that_is_not_known_is_told_what_is() -> None:
     assert "python -m scripts.proto_check release" in str(main(["relase"]))
+
+
+def test_a_check_that_was_killed_is_no_praise_and_a_release_that_was_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "buf"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(proto_check, "BUF", killed)
+    monkeypatch.setattr(proto_check, "RELEASED", tmp_path / "released.binpb.gz")
+    protos = edited(tmp_path / "protos")
+
+    told = problems(protos)
+
+    assert told == "buf lint ended with status -9\nbuf breaking ended with status -9\n"
+    assert release(protos) == "buf build ended with status -9\n"
+    assert not (tmp_path / "released.binpb.gz").exists()
+
+
+def test_a_release_is_what_later_changes_are_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = tmp_path / "released" / RELEASED.name
+    released.parent.mkdir()
+    monkeypatch.setattr(proto_check, "RELEASED", released)
+    new = edited(tmp_path / "new", (FEATHER, FEATHER + "\n\n  // New.\n  optional string new = 4;"))
+
+    assert release(new) == ""
+
+    assert problems(new) == ""
+    assert '"4" with name "new" on message "Mask" was deleted' in problems(edited(tmp_path / "old"))

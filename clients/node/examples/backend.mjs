@@ -47,6 +47,14 @@ async function styles(_request, _url, signal) {
   };
 }
 
+function addressed(request) {
+  try {
+    return new URL(request.url ?? '/', 'http://localhost');
+  } catch {
+    throw new impasto.InvalidRequest('path', `${request.url} is none; POST to /paint?style=..., or GET /styles`);
+  }
+}
+
 const ROUTES = { 'POST /paint': paint, 'GET /styles': styles };
 
 const server = createServer(async (request, response) => {
@@ -54,7 +62,7 @@ const server = createServer(async (request, response) => {
   const control = new AbortController();
   response.on('close', () => control.abort());
   try {
-    const url = new URL(request.url ?? '/', 'http://localhost');
+    const url = addressed(request);
     const route = ROUTES[`${request.method} ${url.pathname}`];
     if (!route) return void response.writeHead(404).end('POST a photo to /paint?style=..., or GET /styles\n');
     const { type, body } = await route(request, url, control.signal);

@@ -2,6 +2,7 @@
 
 import type { ChannelOptions } from '@grpc/grpc-js';
 
+import { staysHere } from './access.js';
 import { VERSION } from './version.js';
 
 export const DEFAULT_TARGET = '127.0.0.1:8500';
@@ -32,8 +33,7 @@ const MAX_REPLY = 256 * 2 ** 20; // bytes; a PNG of 50 million pixels has some 1
 const RETRY_BUFFER = 256 * 2 ** 20;
 const RETRY_BUFFERS = 1024 * 2 ** 20;
 
-/** Options that every channel to a server gets. */
-export const CHANNEL_OPTIONS: ChannelOptions = {
+const OPTIONS: ChannelOptions = {
   'grpc.service_config': JSON.stringify(SERVICE_CONFIG),
   'grpc.enable_retries': 1,
   'grpc.per_rpc_retry_buffer_size': RETRY_BUFFER,
@@ -52,3 +52,10 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
   'grpc.primary_user_agent': `impasto-node/${VERSION}`,
 };
+
+/** Return the options of a channel to a gRPC target. */
+export function channelOptions(target: string): ChannelOptions {
+  // By itself gRPC asks the proxy in http_proxy for every target that no_proxy does not name, even for this machine: a
+  // token in plain text would leave it.
+  return { ...OPTIONS, 'grpc.enable_http_proxy': staysHere(target) ? 0 : 1 };
+}

@@ -12,7 +12,7 @@ import {
 
 import { authorization, channelCredentials } from './access.js';
 import { shown } from './checking.js';
-import { CHANNEL_OPTIONS } from './channel.js';
+import { channelOptions } from './channel.js';
 import { ClientClosed, InvalidRequest } from './errors.js';
 import type { Following } from './following.js';
 import type { ClientOptions } from './options.js';
@@ -45,7 +45,7 @@ export class Connection {
     checkTarget(target);
     this.target = target;
     this.#authorization = authorization(target, options);
-    this.#channel = new Channel(target, channelCredentials(options), CHANNEL_OPTIONS);
+    this.#channel = new Channel(target, channelCredentials(options), channelOptions(target));
   }
 
   /** Return a call's answer, however many tries it takes within its terms. */

@@ -1,4 +1,4 @@
-// A token goes out in plain text only to where nobody else can read it.
+// A token goes out in plain text only to where nobody else can read it, and by no proxy.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { it } from 'node:test';
 
 import { staysHere } from '../dist/access.js';
+import { channelOptions } from '../dist/channel.js';
 import { VERSION } from '../dist/version.js';
 
 const HERE = [
@@ -30,8 +31,10 @@ const ELSEWHERE = [
   '[2001:db8::1]:8500',
 ];
 
-for (const target of HERE) it(`${target} is this machine`, () => assert.ok(staysHere(target)));
-for (const target of ELSEWHERE) it(`${target} may be another`, () => assert.ok(!staysHere(target)));
+const proxied = (target) => channelOptions(target)['grpc.enable_http_proxy'] === 1;
+
+for (const target of HERE) it(`${target} is this machine`, () => assert.ok(staysHere(target) && !proxied(target)));
+for (const target of ELSEWHERE) it(`${target} may be another`, () => assert.ok(!staysHere(target) && proxied(target)));
 
 it('says its version as the package does', async () => {
   const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));

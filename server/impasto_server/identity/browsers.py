@@ -10,7 +10,7 @@ from typing import Any
 from impasto_server.errors import Unauthenticated
 
 _KEY = "impasto-browser"
-_BY_SOCKET = "unix:"  # as gRPC names who comes by one
+_BY_PORT = ("ipv4:", "ipv6:")  # as gRPC names who comes by one; by a socket the names are of several kinds
 _IPV6_PREFIX = 64  # bits; what one household or phone has, and changes its address within
 
 
@@ -38,7 +38,7 @@ class Passage:
         Raises:
             Unauthenticated: it came by this way, and is none of the studio's.
         """
-        if not str(context.peer()).startswith(_BY_SOCKET):
+        if str(context.peer()).startswith(_BY_PORT):
             return None
         said = dict(context.invocation_metadata() or ()).get(_KEY, "")
         secret, _, address = str(said).partition(" ")

@@ -35,7 +35,10 @@ class Binary:
 
 
 class Json:
-    """JSON, as programs without protobuf speak it."""
+    """JSON, as programs without protobuf speak it.
+
+    The event loop stands still while it is turned into protobuf, so `Uploads` lets in no more than a little of it.
+    """
 
     def name(self) -> str:
         return "json"

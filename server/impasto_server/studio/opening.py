@@ -27,6 +27,7 @@ class Studio(Protocol):
 
         Raises:
             CannotListen: the address cannot be had.
+            CertificateUnusable: the certificate that gRPC shows cannot be shown here.
         """
 
     async def stop(self, seconds: float) -> None:

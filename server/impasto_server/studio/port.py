@@ -11,19 +11,19 @@ from typing_extensions import override
 
 from impasto.logs import Log
 from impasto_server.config import Address, Config
-from impasto_server.errors import CannotListen
 from impasto_server.identity.certificates import Certificate
 from impasto_server.identity.reloading import Reloading
 from impasto_server.metrics import Metrics
 from impasto_server.rpc.front import Front
 from impasto_server.studio.app import App
+from impasto_server.studio.connections import Connection
+from impasto_server.studio.sockets import bound
 from impasto_server.studio.tls import context_of
 from impasto_server.studio.tunnel import Tunnel
 from impasto_server.studio.uploads import Uploads
 
-_BACKLOG = 128  # connections that wait to be accepted
 _LAST_WORDS = 1.0  # s, for what gRPC has cut off to be told to browsers
-_KEEP_ALIVE = 30  # s, that a connection may wait for its next request
+_KEEP_ALIVE = 30  # s, that the head of a connection's next request may take
 
 
 class StudioPort:
@@ -40,29 +40,30 @@ class StudioPort:
         self.address = config.studio_address
         self._config = config
         self._front = front
-        self._metrics = metrics
         self._log = log
+        self._uploads = Uploads(config, front.recognizes, metrics, log)
         self._tunnel: Tunnel | None = None
         self._server: _Uvicorn | None = None
         self._serving: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
         assert self.address is not None
-        listener = _bound(self.address)
-        self.address = Address(self.address.host, listener.getsockname()[1])
         self._tunnel = Tunnel(self._front.passage)
-        uploads = Uploads(self._config, self._front.recognizes, self._metrics, self._log)
-        app = App(self._config, self._tunnel, uploads)
-        self._server = _Uvicorn(_options(self._config, app, self._front.certificate))
+        app = App(self._config, self._tunnel, self._uploads)
+        options = _options(self._config, app, self._front.certificate, self._log)
+        options.load()  # here, since what it raises has to end the start
+        listener = bound(self.address, self._config)
+        self.address = Address(self.address.host, listener.getsockname()[1])
+        self._server = _Uvicorn(options)
         self._serving = asyncio.create_task(self._server.serve([listener]))
         await self._server.listening.wait()
 
     async def stop(self, seconds: float) -> None:
-        if self._server is None or self._serving is None or self._tunnel is None:
-            return
-        self._server.end_within(seconds + _LAST_WORDS)
-        await self._serving
-        await self._tunnel.close()
+        if self._server and self._serving:
+            self._server.end_within(seconds + _LAST_WORDS)
+            await self._serving
+        if self._tunnel:
+            await self._tunnel.close()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -86,10 +87,11 @@ class _Uvicorn(uvicorn.Server):
         return nullcontext()
 
 
-def _options(config: Config, app: App, certificate: Reloading[Certificate] | None) -> uvicorn.Config:
+def _options(config: Config, app: App, certificate: Reloading[Certificate] | None, log: Log) -> uvicorn.Config:
+    files = config.tls_files
     return uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -102,18 +104,5 @@ def _options(config: Config, app: App, certificate: Reloading[Certificate] | Non
         limit_concurrency=config.max_calls,
         timeout_keep_alive=_KEEP_ALIVE,
         reset_contextvars=True,
-        ssl_context_factory=(lambda *_: context_of(certificate)) if certificate else None,
+        ssl_context_factory=(lambda *_: context_of(certificate, files[0], log)) if certificate and files else None,
     )
-
-
-def _bound(address: Address) -> socket.socket:
-    """Return a socket at an address.
-
-    Raises:
-        CannotListen: the address cannot be had.
-    """
-    try:
-        family, *_, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(where, family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise CannotListen(f"cannot listen for the studio on {address}: {error.strerror or error}") from error

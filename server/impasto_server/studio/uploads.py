@@ -27,7 +27,6 @@ from impasto_server.studio.responses import Message, Receive, Scope, header
 
 _SMALL = 64 * 1024  # bytes; more than any request without pictures needs
 _TRY_AGAIN_AFTER = 1.0  # s
-_UNARY = ("application/proto", "application/json")
 
 _turn: ContextVar[AsyncExitStack] = ContextVar("turn")  # of the request that the current task serves
 
@@ -57,16 +56,22 @@ class Uploads:
             _turn.set(turn)
             yield _Body(self, scope, receive)
 
-    def most_bytes(self, path: str) -> int:
-        return self._max_bytes if path in UPLOADS else min(_SMALL, self._max_bytes)
+    def most_bytes(self, scope: Scope) -> int:
+        """Return how large a request may be. One in JSON is small: the event loop stands still while it is parsed."""
+        is_large = scope["path"] in UPLOADS and not _is_json(scope)
+        return self._max_bytes if is_large else min(_SMALL, self._max_bytes)
 
-    def is_stranger(self, scope: Scope) -> bool:
-        """Return whether the gate will not let this call in, so that its request need not be read."""
-        try:
-            self._recognizes.identify(_Asking(scope))
-        except Unauthenticated:
-            return True
-        return False
+    def let_in(self, scope: Scope) -> None:
+        """Look who calls, where the request may be large, as the gate would once it had been read.
+
+        Raises:
+            ConnectError: nobody that is known.
+        """
+        if scope["path"] in UPLOADS:
+            try:
+                self._recognizes.identify(_Asking(scope))
+            except Unauthenticated as error:
+                raise self._refused(scope, error, why=error.why, peer=_browser(scope)) from None
 
     async def begin(self, scope: Scope) -> float:
         """Wait for a turn, where the request may be large; return until when it has to arrive, by the loop's clock.
@@ -80,16 +85,16 @@ class Uploads:
                     await _turn.get().enter_async_context(self._turns.turn(_browser(scope)))
             except TimeoutError:
                 busy = f"{self._turns.in_flight} requests were being received at once, and did not end in time"
-                raise self.refused(scope, Overloaded(busy, _TRY_AGAIN_AFTER)) from None
+                raise self._refused(scope, Overloaded(busy, _TRY_AGAIN_AFTER), caller=_browser(scope)) from None
         return asyncio.get_running_loop().time() + self._seconds
 
     def too_slow(self, scope: Scope) -> ConnectError:
-        return self.refused(scope, RequestTooSlow(self._seconds))
+        return self._refused(scope, RequestTooSlow(self._seconds), caller=_browser(scope))
 
     def too_large(self, scope: Scope) -> ConnectError:
-        return self.refused(scope, RequestTooLarge(self.most_bytes(scope["path"])))
+        return self._refused(scope, RequestTooLarge(self.most_bytes(scope)), caller=_browser(scope))
 
-    def refused(self, scope: Scope, error: ImpastoError) -> ConnectError:
+    def _refused(self, scope: Scope, error: ImpastoError, **who: str) -> ConnectError:
         """Return what to tell the browser, and count and log it as the interceptor does."""
         status, path = status_of(error), scope["path"]
         assert status is not None
@@ -97,7 +102,7 @@ class Uploads:
         if reason := reason_of_refusal(error):
             self._metrics.refused(path, reason)
         self._metrics.called(path, code.name)
-        self._log.info("call", method=path, code=code.name, caller=_browser(scope), error=status.message)
+        self._log.info("call", method=path, code=code.name, error=status.message, **who)
         return refusal_by(status, code)
 
 
@@ -114,7 +119,7 @@ class _Body:
         self._uploads = uploads
         self._scope = scope
         self._receive = receive
-        self._left = uploads.most_bytes(scope["path"])
+        self._left = uploads.most_bytes(scope)
         self._due: float | None = None
         self._read = False
 
@@ -122,9 +127,7 @@ class _Body:
         if self._read:
             return await self._receive()  # tells that the browser has gone away
         if self._due is None:
-            if self._is_of_no_use():
-                self._read = True
-                return {"type": "http.request", "body": b"", "more_body": False}
+            self._uploads.let_in(self._scope)
             self._check(int(header(self._scope, b"content-length") or 0))
             self._due = await self._uploads.begin(self._scope)
         try:
@@ -135,11 +138,6 @@ class _Body:
         self._left -= self._check(len(message.get("body", b"")))
         self._read = not message.get("more_body", False)
         return message
-
-    def _is_of_no_use(self) -> bool:
-        """Return whether nothing has to be read for the gate to refuse the call."""
-        kind = header(self._scope, b"content-type").partition(";")[0]
-        return self._scope["path"] in UPLOADS and kind in _UNARY and self._uploads.is_stranger(self._scope)
 
     def _check(self, size: int) -> int:
         if size > self._left:
@@ -158,6 +156,11 @@ class _Asking:
 
     def auth_context(self) -> dict[str, list[bytes]]:
         return {}
+
+
+def _is_json(scope: Scope) -> bool:
+    """Return whether any of a request's content types is JSON; there should be one."""
+    return any(name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"])
 
 
 def _browser(scope: Scope) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
+import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +124,38 @@ async def test_nobody_passes_for_a_browser(served: Served) -> None:
     assert [line.get("caller") for line in calls(served)] == ["anonymous"] * 3 + ["browser 127.0.0.1"]
 
 
+@asynccontextmanager
+async def bridge_to(target: str) -> AsyncIterator[str]:
+    """Return where to come by an abstract socket whose other end has a name, too."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = socket.socket(socket.AF_UNIX)
+        end.setblocking(False)
+        end.bind(f"\0{secrets.token_hex(8)}")
+        end.connect(f"\0{target.removeprefix('unix-abstract:')}")
+        inner_reader, inner_writer = await asyncio.open_unix_connection(sock=end)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    async with await asyncio.start_server(join, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
 async def test_nobody_else_comes_in_by_the_way_of_browsers(served: Served) -> None:
     target = served.server._front.passage.target
-    async with grpc.aio.insecure_channel(target) as channel:
-        stub: Any = StylizerStub(channel)  # type: ignore[no-untyped-call]
-        for said in ((), (("impasto-browser", "guess 127.0.0.9"),)):
-            error = await refusal_over_grpc(stub.ListStyles(pb.ListStylesRequest(), metadata=said))
-            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert {line["why"] for line in calls(served)} == {"came by the studio's socket, and is not the studio's"}
+    async with bridge_to(target) as named:
+        for way in (target, named):
+            async with grpc.aio.insecure_channel(way) as channel:
+                stub: Any = StylizerStub(channel)  # type: ignore[no-untyped-call]
+                for said in ((), (("impasto-browser", "guess 127.0.0.9"),)):
+                    error = await refusal_over_grpc(stub.ListStyles(pb.ListStylesRequest(), metadata=said))
+                    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert [line["why"] for line in calls(served)] == ["came by the studio's socket, and is not the studio's"] * 4
+    assert [line["peer"].partition(":")[0] for line in calls(served)] == ["unix"] * 2 + ["unix-abstract"] * 2
 
 
 async def test_one_browser_leaves_places_to_others(tmp_path: Path) -> None:
@@ -176,10 +203,11 @@ async def test_where_callers_have_tokens_a_browser_needs_one(tmp_path: Path) -> 
 
 async def test_a_deadline_of_the_browser_holds(tmp_path: Path) -> None:
     engine = Held()
-    async with serving(fake_bundle(tmp_path / "b"), engine=engine, **ON) as served:
+    async with serving(fake_bundle(tmp_path / "b"), engine=engine, **ON) as served, http() as session:
         engine.holding = True
-        error = await refusal(Browser(served.server).call("Stylize", request_of(), timeout_ms=300))
-        assert error.code is Code.DEADLINE_EXCEEDED
+        data, within = request_of().SerializeToString(), {"connect-timeout-ms": "300"}
+        status, error = await post(session, served.server, "Stylize", data, **within)
+        assert (status, error["code"]) == (504, "deadline_exceeded")
         await until(lambda: bool(calls(served)))
         assert calls(served)[0]["code"] == "DEADLINE_EXCEEDED"
         engine.release.set()

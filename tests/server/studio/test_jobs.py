@@ -99,7 +99,7 @@ async def test_a_browser_whose_deadline_passes_is_told_which_job_goes_on(tmp_pat
     async with serving_jobs(tmp_path, **ON) as served, http() as session:
         data = request_of().SerializeToString()
         path = url(served.server, "/impasto.v1.Stylizer/Stylize")
-        headers = {"content-type": "application/proto", "connect-timeout-ms": "1500"}
+        headers = {"content-type": "application/proto", "connect-timeout-ms": "5000"}
         async with session.post(path, data=data, headers=headers) as response:
             assert (response.status, (await response.json())["code"]) == (504, "deadline_exceeded")
             name = response.headers["impasto-operation"]

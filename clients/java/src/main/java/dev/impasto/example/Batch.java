@@ -13,8 +13,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Iterator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
@@ -23,16 +24,42 @@ import java.util.concurrent.CompletionException;
  * server takes the next when an answer has been read, so that only a few are in memory.
  */
 final class Batch implements ClientResponseObserver<StylizeStreamRequest, StylizeStreamResponse> {
-  private final Iterator<Path> photos;
+  private final StylizeStreamConfig config;
+  private final List<Path> photos;
   private final Path folder;
+  private final Map<String, Path> waiting = new HashMap<>();
   private final CompletableFuture<Integer> failed = new CompletableFuture<>();
   private ClientCallStreamObserver<StylizeStreamRequest> requests;
+  private boolean begun;
+  private int sent;
   private boolean complete;
   private int failures;
 
-  private Batch(Iterator<Path> photos, Path folder) {
+  private Batch(StylizeStreamConfig config, List<Path> photos, Path folder) {
+    this.config = config;
     this.photos = photos;
     this.folder = folder;
+    number();
+  }
+
+  /**
+   * Keeps the photos by the ids that they are sent with. An id that comes back is looked up here: what a server sends
+   * never becomes a path.
+   */
+  private void number() {
+    var names = new HashMap<Path, Path>();
+    for (var photo : photos) {
+      var other = names.put(photo.getFileName(), photo);
+      if (other != null) {
+        throw new IllegalArgumentException(
+            "%s and %s would both become %s; give photos of different names".formatted(other, photo, painted(photo)));
+      }
+      waiting.put(String.valueOf(waiting.size()), photo);
+    }
+  }
+
+  private Path painted(Path photo) {
+    return folder.resolve(photo.getFileName() + ".jpg");
   }
 
   static void files(StylizerStub stub, String style, Path folder, List<Path> photos) throws IOException {
@@ -41,8 +68,8 @@ final class Batch implements ClientResponseObserver<StylizeStreamRequest, Styliz
             .setOrder(StylizeStreamConfig.Order.AS_COMPLETED)
             .setDefaults(StylizeRequest.newBuilder().setStyleId(style))
             .build();
-    var batch = new Batch(photos.iterator(), folder);
-    stub.stylizeStream(batch).onNext(StylizeStreamRequest.newBuilder().setConfig(config).build());
+    var batch = new Batch(config, photos, folder);
+    stub.stylizeStream(batch);
     int failures = batch.join();
     if (failures > 0) {
       throw new IOException("%d of %d photos could not be painted".formatted(failures, photos.size()));
@@ -67,41 +94,53 @@ final class Batch implements ClientResponseObserver<StylizeStreamRequest, Styliz
   }
 
   private void sendSome() {
+    if (!begun) { // here, and not where the stream is opened: only one thread may send
+      begun = true;
+      requests.onNext(StylizeStreamRequest.newBuilder().setConfig(config).build());
+    }
     try {
-      while (requests.isReady() && photos.hasNext()) {
-        requests.onNext(item(photos.next()));
+      while (!complete && sent < photos.size() && requests.isReady()) {
+        requests.onNext(item(sent++));
       }
     } catch (IOException error) {
-      failed.completeExceptionally(new UncheckedIOException(error));
-      requests.cancel("a photo cannot be read", error);
-      return;
+      giveUp(error);
     }
-    if (!photos.hasNext() && !complete) {
+    if (!complete && sent == photos.size()) {
       complete = true;
       requests.onCompleted();
     }
   }
 
-  private static StylizeStreamRequest item(Path photo) throws IOException {
+  private void giveUp(IOException error) {
+    complete = true;
+    failed.completeExceptionally(new UncheckedIOException(error));
+    requests.cancel("this batch cannot go on", error);
+  }
+
+  private StylizeStreamRequest item(int index) throws IOException {
+    var photo = photos.get(index);
     var request = StylizeRequest.newBuilder().setImage(ByteString.copyFrom(Files.readAllBytes(photo)));
-    var item = StylizeStreamItem.newBuilder().setId(photo.getFileName().toString()).setRequest(request);
+    var item = StylizeStreamItem.newBuilder().setId(String.valueOf(index)).setRequest(request);
     return StylizeStreamRequest.newBuilder().setItem(item).build();
   }
 
   @Override
   public void onNext(StylizeStreamResponse answer) {
+    var photo = waiting.remove(answer.getId());
+    if (photo == null) {
+      giveUp(new IOException("the server answered '" + answer.getId() + "', which no photo waits under"));
+      return;
+    }
     if (answer.hasError()) { // of this photo alone
-      System.err.println(answer.getId() + ": " + Errors.explain(answer.getError()));
+      System.err.println(photo + ": " + Errors.explain(answer.getError()));
       failures++;
       return;
     }
-    var out = folder.resolve(answer.getId() + ".jpg");
     try {
-      Files.write(out, answer.getResponse().getImage().toByteArray());
+      System.out.println(Files.write(painted(photo), answer.getResponse().getImage().toByteArray()));
     } catch (IOException error) {
-      throw new UncheckedIOException(error);
+      giveUp(error);
     }
-    System.out.println(out);
   }
 
   @Override
@@ -111,6 +150,8 @@ final class Batch implements ClientResponseObserver<StylizeStreamRequest, Styliz
 
   @Override
   public void onCompleted() {
-    failed.complete(failures);
+    // A server that stops may end a stream in good order.
+    waiting.values().forEach(photo -> System.err.println(photo + ": no answer"));
+    failed.complete(failures + waiting.size());
   }
 }
