@@ -147,6 +147,7 @@ def test_a_server_that_is_down_is_told_in_one_line(photo: Path, capsys: pytest.C
     ("arguments", "complaint"),
     [
         (["missing.jpg", "--style", "ink", "--out", "painted.jpg"], "cannot read missing.jpg"),
+        ([f"{'n' * 300}.jpg", "--style", "ink", "--out", "painted.jpg"], "n.jpg: File name too long"),
         (["photo.jpg", "--style", "ink", "--out", "painted"], "--out: painted tells no format"),
         (["photo.jpg", "--style", "ink", "--out", "painted.gif"], "--out: painted.gif tells no format"),
         (["photo.jpg", "--style", "ink", "--out", "missing/painted.jpg"], "--out: there is no folder missing"),
@@ -184,6 +185,7 @@ def test_what_cannot_work_is_refused_before_the_call(
         ["stylize", "photo.jpg", "--style", "ink", "--blend", "ink=1", "--out", "painted.jpg"],
         ["stylize", "photo.jpg", "--blend", "ink", "--out", "painted.jpg"],
         ["stylize", "photo.jpg", "--style", "ink", "--out", "painted.jpg", "--format", "gif"],
+        ["stylize", "photo.jpg", "--style", "ink", "--out", "painted.jpg", "--overw"],
     ],
 )
 def test_wrong_usage_ends_with_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,11 +92,33 @@ def test_where_there_is_no_server_no_style_is_completed_and_nothing_said(
     tmp_path: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = script("bash", tmp_path, capsys)
-    with serving(styles) as server:
-        gone = environment | {"IMPASTO_SERVER": server.target}
-
     words = ["impasto", "stylize", "photo.jpg", "--style", "i"]
-    assert run(["bash", "-c", _BASH, "bash", str(path), *words], tmp_path, gone) == {""}
+
+    with socket.socket() as reserved:  # bound, so that nobody else takes the port, but not listening
+        reserved.bind(("127.0.0.1", 0))
+        gone = environment | {"IMPASTO_SERVER": f"127.0.0.1:{reserved.getsockname()[1]}"}
+        assert run(["bash", "-c", _BASH, "bash", str(path), *words], tmp_path, gone) == {""}
+
+
+@pytest.mark.parametrize("typed", ["", "evil/"])
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_what_a_server_sends_is_never_run(
+    shell: str, typed: str, tmp_path: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    path = str(script(shell, tmp_path, capsys))
+    ids = ["evil/$(touch pwned)", "evil/`touch pwned`", "$(touch pwned)", "evil/(touch pwned)", "-rf", "evil/ink"]
+
+    with serving(lambda call: pb.ListStylesResponse(styles=[pb.Style(style_id=style) for style in ids])) as server:
+        environment |= {"IMPASTO_SERVER": server.target}
+        words = ["impasto", "stylize", "--style", typed]
+        bash = ["bash", "-c", _BASH, "bash", path, *words]
+        fish = ["fish", "--no-config", "-c", _FISH, path, " ".join(words)]
+        found = run(bash if shell == "bash" else fish, tmp_path, environment)
+
+    assert {line.split("\t")[0] for line in found} in ({"ink"}, {"evil/ink"}, {""}, set())
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")

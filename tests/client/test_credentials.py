@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def test_a_token_goes_with_every_kind_of_call(connect: Connect) -> None:
         next(iter(client.watch("operations/one")), None)
         assert {call.method for call in server.calls} >= {"ListStyles", "Stylize", "StylizeStream", "WatchStylization"}
         assert [authorization(call) for call in server.calls] == [[f"Bearer {TOKEN}"]] * len(server.calls)
+
+
+@both_clients
+def test_a_token_for_this_machine_goes_by_no_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    with serving(answers) as server, socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with connect(server.target, token=TOKEN) as client:
+            client.styles()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 @both_clients

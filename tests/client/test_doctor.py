@@ -79,11 +79,19 @@ def test_where_nobody_listens_it_says_how_to_start_a_server(
     assert connection.fix == f"impasto-server --listen {target}"
 
 
-def test_a_name_that_is_none_is_told() -> None:
-    (connection,) = reach(Way("no-such-host.invalid:8500", tls=False, ca=None))
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("no-such-host.invalid:8500", "the name no-such-host.invalid cannot be resolved: "),
+        ("a..b:80", "the name a..b cannot be resolved: no host could be named so"),
+        ("127.0.0.1:99999", "99999 is no port: the highest is 65535"),
+    ],
+)
+def test_a_name_or_a_port_that_is_none_is_told(target: str, says: str) -> None:
+    (connection,) = reach(Way(target, tls=False, ca=None))
 
     assert connection.state is State.PROBLEM
-    assert connection.says.startswith("the name no-such-host.invalid cannot be resolved: ")
+    assert connection.says.startswith(says)
 
 
 def answers(call: Call) -> Any:
@@ -111,6 +119,22 @@ def test_a_server_without_tls_is_not_to_be_called_with_it() -> None:
 
     assert found["tls"].state is State.PROBLEM
     assert found["tls"].fix == f"impasto doctor --server {server.target}"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"no certificate", "it is no PEM file"), (None, "No such file or directory")]
+)
+def test_a_file_of_authorities_that_is_none_is_not_the_servers_fault(
+    content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    ca = tmp_path / "trusted.pem"
+    if content is not None:
+        ca.write_bytes(content)
+
+    with serving(answers, credentials=secured(Authority(tmp_path).issue("server"))) as server:
+        ca_found = by_check(reach(Way(server.target, tls=True, ca=ca)))["tls"]
+
+    assert (ca_found.state, ca_found.says) == (State.PROBLEM, f"{ca} cannot be used: {reason}")
 
 
 def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
@@ -169,6 +193,7 @@ def test_a_proxy_that_calls_would_go_by_is_a_warning(
         monkeypatch.setenv(name, value)
 
     assert proxy(Way("painter.internal:8500", tls=False, ca=None)).state is state
+    assert proxy(Way("127.0.0.1:8500", tls=False, ca=None)).state is State.OK
 
 
 def test_each_extra_is_told_with_what_it_is_for_and_how_to_install_it() -> None:

@@ -107,6 +107,11 @@ def test_what_is_not_given_is_left_to_the_server(folder: Path) -> None:
         (["--style", "ink", "--steps", "20"], "optimization: is for paintings"),
         (["--style", "ink", "--priority", "1"], "--style: is painted at once"),
         (["--style", "ink", "--detach"], "--style: is painted at once"),
+        (["--style-image", "painting.jpg", "--detach"], "--out: is not written with --detach"),
+        (["--style-image", "painting.jpg", "--preview", "painting.jpg"], "--preview: painting.jpg is read, and not"),
+        (["--style-image", "painting.jpg", "--preview", "./photo.jpg"], "--preview: photo.jpg is the photo, and not"),
+        (["--style-image", "painting.jpg", "--preview", "painted.jpg"], "--preview: painted.jpg is where the picture"),
+        (["--style-image", "painting.jpg", "--preview", "/dev/null"], "--preview: /dev/null is no regular file"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_upload(
@@ -305,6 +310,53 @@ def test_watching_a_cancelled_job_ends_with_status_1(capsys: pytest.CaptureFixtu
         assert run(server, "jobs", "watch", name) == 1
 
     assert capsys.readouterr().err.splitlines()[-1] == f"impasto: {name} was cancelled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["--style-image", "painting.jpg", "--out", "./painting.jpg"], "painting.jpg"),
+        (["--style-image", "painting.jpg", "--mask", "other.jpg", "--out", "other.jpg"], "other.jpg"),
+        (["--style", "ink", "--mask", "other.jpg", "--out", "other.jpg"], "other.jpg"),
+    ],
+)
+def test_what_is_read_is_not_replaced_even_when_pictures_may_be(
+    arguments: list[str], kept: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(ScriptedJobs()) as server:
+        assert run(server, "stylize", "photo.jpg", "--overwrite", *arguments) == 2
+
+    assert capsys.readouterr().err == f"impasto: --out: {kept} is read, and not replaced; name another place\n"
+    assert server.calls == []
+
+
+def test_a_picture_that_has_come_to_be_there_is_kept_and_the_result_can_be_fetched(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class WritesToo(PaintedAtOnce):
+        def ReadStylization(self, call: Call) -> Any:
+            (folder / "painted.jpg").write_bytes(b"mine")
+            return super().ReadStylization(call)
+
+    jobs = WritesToo()
+    with serving(jobs) as server:
+        assert run(server, "stylize", "photo.jpg", "--style-image", "painting.jpg", "--out", "painted.jpg") == 2
+        (folder / "painted.jpg").unlink()
+        fetched = run(server, "jobs", "fetch", jobs.names[0], "--out", "painted.jpg")
+
+    assert (folder / "painted.jpg").read_bytes() == b"mine"
+    refused, again = [line for line in capsys.readouterr().err.splitlines() if "is there already" in line]
+    assert refused.endswith(f"; the result is still there: impasto jobs fetch {jobs.names[0]} --out FILE")
+    assert (fetched, "the result" in again) == (2, False)
+
+
+def test_jobs_that_are_left_to_themselves_are_counted_as_queued(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(ScriptedJobs()) as server:
+        assert run(server, "stylize", "photo.jpg", "other.jpg", "--style-image", "painting.jpg", "--detach") == 0
+
+    assert capsys.readouterr().err == "impasto: 2 of 2 queued\n"
 
 
 def test_fetching_writes_the_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,11 +237,30 @@ program()
     assert [jobs.state(name) for name in jobs.names] == [pb.Stylization.CANCELLED]
 
 
+def test_where_nobody_reads_the_names_no_more_jobs_are_made(photo: Path) -> None:
+    jobs = ScriptedJobs()
+    others = [photo.with_name(f"{number}.jpg") for number in range(2)]
+    for other in others:
+        other.write_bytes(b"photo")
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with serving(jobs) as server:
+        words = ["stylize", photo, *others, "--style-image", photo.with_name("painting.jpg"), "--detach"]
+        command = [sys.executable, "-m", "impasto_client.cli", *map(str, words), "--server", server.target]
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=LONG, check=False)
+    os.close(writing)
+
+    assert done.returncode == 141
+    assert len(jobs.names) == 1
+
+
 def test_watching_a_job_and_leaving_it_does_not_cancel_it(photo: Path) -> None:
     jobs = ScriptedJobs()
 
     with serving(jobs) as server:
-        with impasto(*stylize(server, photo, "--detach")) as program:
+        words = ("stylize", photo, "--style-image", photo.with_name("painting.jpg"), "--server", server.target)
+        with impasto(*words, "--detach") as program:
             status, output = program.ends()
         (name,) = jobs.names
         with impasto("jobs", "watch", name, "--server", server.target) as program:

@@ -176,7 +176,7 @@ def test_a_job_that_goes_on_is_told_by_name(photo: Path, capsys: pytest.CaptureF
     jobs = ScriptedJobs()
 
     with serving(jobs) as server:
-        arguments = ["stylize", "a.jpg", "--style-image", "painting.jpg", "--out", "p.jpg", "--timeout", "1"]
+        arguments = ["stylize", "a.jpg", "--style-image", "painting.jpg", "--out", "p.jpg", "--timeout", "3"]
         assert run(server, *arguments) == 3
 
     error = error_of(capsys)

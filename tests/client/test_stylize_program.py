@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import pty
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
 
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_client.cli import main
 from tests.client.programs import impasto
-from tests.client.servers import Call, serving
+from tests.client.servers import Call, echo, error_info, serving
 from tests.client.stream_servers import echo_stream, echoed
 
 PHOTOS = 5
+LONG = 60.0  # s; no test should take so long
 
 
 @pytest.fixture
@@ -127,17 +135,29 @@ def test_where_there_is_no_terminal_or_it_is_to_be_quiet_there_is_no_bar(quieted
 
 
 def test_no_more_photos_are_read_than_are_under_way(photos: Path) -> None:
-    """The third is a pipe that nobody writes to: whoever reads it waits for ever."""
+    """The third is a pipe that nobody writes to: whoever reads it waits for ever, and can be found by opening it."""
     (photos / "2.jpg").unlink()
     os.mkfifo(photos / "2.jpg")
-    answer = HeldAfter(0)
+    two_there, go_on = Event(), Event()
 
-    with serving(answer) as server, impasto(*arguments(photos, server.target, "--window", "2")) as program:
-        answer.go_on.set()
+    def held_at_two(call: Call) -> Iterator[pb.StylizeStreamResponse]:
+        items = (request for request in call.request if request.HasField("item"))
+        first = [next(items), next(items)]
+        two_there.set()
+        assert go_on.wait(LONG)
+        yield from map(echoed, first)
+        yield from map(echoed, items)
+
+    with serving(held_at_two) as server, impasto(*arguments(photos, server.target, "--window", "2")) as program:
+        assert two_there.wait(LONG)
+        with pytest.raises(OSError, match="No such device or address") as nobody_reads:
+            os.open(photos / "2.jpg", os.O_WRONLY | os.O_NONBLOCK)
+        go_on.set()
         lines = {program.prints().split(":")[0], program.prints().split(":")[0]}
         program.interrupt()
         status, _ = program.ends()
 
+    assert nobody_reads.value.errno == errno.ENXIO
     assert lines == {str(photos.parent / "painted" / f"{k}.jpg") for k in range(2)}
     assert status == 130
 
@@ -159,10 +179,74 @@ def test_a_full_disk_stops_at_once(
     assert painted(photos) == {}
 
 
-def test_a_server_that_is_away_ends_it_with_what_to_do(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_are_told_one_error_where_some_photos_fail_before_all_is_stopped(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def one_refused_then_no_such_style(call: Call) -> Iterator[pb.StylizeStreamResponse]:
+        items = (request.item for request in call.request if request.HasField("item"))
+        damaged = Status(code=StatusCode.INVALID_ARGUMENT.value[0], message="image: is a damaged picture")
+        yield pb.StylizeStreamResponse(id=next(items).id, error=damaged)
+        call.fail(StatusCode.NOT_FOUND, "no style 'ink'", error_info("STYLE_NOT_FOUND", available="gold"))
+
+    with serving(one_refused_then_no_such_style) as server:
+        assert main([*arguments(photos, server.target, "--json")]) == 2
+
+    printed = capsys.readouterr()
+    assert [json.loads(line)["state"] for line in printed.out.splitlines()] == ["failed"]
+    (line,) = printed.err.splitlines()
+    assert json.loads(line)["error"]["kind"] == "StyleUnknown"
+
+
+def test_what_has_come_to_be_there_meanwhile_is_not_replaced(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = photos.parent / "painted.jpg"
+
+    def another_writes_it(call: Call) -> pb.StylizeResponse:
+        out.write_bytes(b"mine")
+        return echo(call)
+
+    with serving(another_writes_it) as server:
+        words = ["stylize", str(photos / "0.jpg"), "--style", "ink", "--out", str(out), "--server", server.target]
+        assert main(words) == 2
+
+    assert out.read_bytes() == b"mine"
+    assert "painted.jpg is there already" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_text_is_told_to_people_and_to_programs(photos: Path) -> None:
+    Path(os.fsdecode(bytes(photos) + b"/caf\xe9.jpg")).write_bytes(b"photo")
+
     with serving(echo_stream) as server:
-        target = server.target
-    status = main([*arguments(photos, target, "--timeout", "1", "--json")])
+        with impasto(*arguments(photos, server.target)) as program:
+            people = program.ends()
+        with impasto(*arguments(photos, server.target, "--overwrite", "--json")) as program:
+            programs = program.ends()
+
+    assert people[0] == programs[0] == 0
+    assert "caf\\udce9.jpg: " in people[1]
+    assert str(photos / "caf\udce9.jpg") in {json.loads(line)["photo"] for line in programs[1].splitlines()}
+
+
+@pytest.mark.parametrize(("closed", "status"), [(0, 2), (1, 0), (2, 0)])
+def test_a_standard_stream_may_be_closed(closed: int, status: int, photos: Path) -> None:
+    out = photos.parent / "painted"
+    photo = "-" if closed == 0 else str(photos)
+
+    with serving(echo_stream) as server:
+        words = ["stylize", photo, "--style", "ink", "--out", f"{out}/", "--server", server.target]
+        script = f"import os, sys; os.close({closed}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+        command = [sys.executable, "-c", script, "-m", "impasto_client.cli", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
+
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert out.is_dir() == (status == 0)
+
+
+def test_a_server_that_is_away_ends_it_with_what_to_do(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as reserved:  # bound, so that nobody else takes the port, but not listening
+        reserved.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{reserved.getsockname()[1]}"
+        status = main([*arguments(photos, target, "--timeout", "1", "--json")])
 
     assert status == 1
     error = capsys.readouterr().err

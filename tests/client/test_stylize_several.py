@@ -146,6 +146,15 @@ def test_one_picture_that_is_there_is_refused(here: Path, capsys: Captured) -> N
     assert Path("painted.png").read_bytes() == b"mine"
 
 
+def test_a_name_may_be_as_long_as_a_name_can_be(here: Path) -> None:
+    put("a.png")
+    name = f"{'n' * 251}.png"
+
+    assert stylize("a.png", "--out", name) == 0
+
+    assert sorted(path.name for path in here.iterdir()) == ["a.png", name]
+
+
 def test_one_photo_may_go_into_a_folder_too(here: Path) -> None:
     put("a.png")
 
@@ -209,6 +218,7 @@ def test_what_is_wrong_for_all_photos_stops_at_once(here: Path, capsys: Captured
         (["photos", "--out", "-"], "- is standard output, which takes one picture"),
         (["photos", "-", "--out", "painted"], "- is standard input, which is one photo"),
         (["photos/a.png", "--out", "-", "--json"], "--json: and the picture cannot both go to standard output"),
+        (["photos/a.png", "--out", "/dev/null", "--overwrite"], "/dev/null is no regular file; name another, or - for"),
         (["photos", "--out", "painted", "--window", "0"], "window: 0 is out of range"),
         (["photos", "--out", "painted", "--feather", "0.1"], "--feather: is for --mask FILE"),
     ],

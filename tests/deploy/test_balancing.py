@@ -102,7 +102,7 @@ def test_haproxy_takes_calls_by_tls_with_the_line_that_its_file_proposes(tmp_pat
 
 
 def test_the_service_config_is_the_one_that_the_python_clients_use() -> None:
-    used = json.loads(str(dict(channel_options())["grpc.service_config"]))
+    used = json.loads(str(dict(channel_options("dns:///painter.internal:8500"))["grpc.service_config"]))
     assert json.loads(SERVICE_CONFIG.read_text()) == used
 
 

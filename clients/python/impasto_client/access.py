@@ -71,7 +71,7 @@ def _authorization(target: str, token: str | None, *, safe: bool) -> tuple[tuple
         return ()
     if not _TOKEN.fullmatch(token):
         raise InvalidRequest("token", "has characters that no token has; give it as `impasto-server token` printed it")
-    if not (safe or _stays_here(target)):
+    if not (safe or stays_here(target)):
         raise InvalidRequest(
             "token",
             f"would go to {target} in plain text, for everyone on the way to read; ask for TLS with tls or ca, or give "
@@ -92,7 +92,7 @@ def _read(name: str, file: PathLike | None) -> bytes | None:
     return content
 
 
-def _stays_here(target: str) -> bool:
+def stays_here(target: str) -> bool:
     """Return whether what is sent to a gRPC target leaves this machine under no circumstances."""
     scheme, colon, rest = target.partition(":")
     if colon and scheme in ("unix", "unix-abstract"):

@@ -69,9 +69,9 @@ class AsyncClient(AsyncStreamingClient):
         )
         super().__init__(target, timeout, access.metadata)
         if access.credentials:
-            self._channel = grpc.aio.secure_channel(target, access.credentials, channel_options())
+            self._channel = grpc.aio.secure_channel(target, access.credentials, channel_options(target))
         else:
-            self._channel = grpc.aio.insecure_channel(target, channel_options())
+            self._channel = grpc.aio.insecure_channel(target, channel_options(target))
         self._stub = StylizerStub(self._channel)  # type: ignore[no-untyped-call]
         self._operations = OperationsStub(self._channel)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from impasto import __version__
+from impasto_client.access import stays_here
 
 DEFAULT_TARGET = "127.0.0.1:8500"
 
@@ -47,9 +48,13 @@ _LONGEST_BACKOFF = 1_000  # ms
 _ASK_FOR_ADDRESSES_AFTER = 1_000  # ms
 
 
-def channel_options() -> ChannelOptions:
-    """Return the options that every channel to a server gets."""
+def channel_options(target: str) -> ChannelOptions:
+    """Return the options that a channel to this target gets.
+
+    What is for this machine itself goes by no proxy, whatever `$http_proxy` says: it may be a token in plain text.
+    """
     return [
+        *([("grpc.enable_http_proxy", 0)] if stays_here(target) else []),
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.enable_retries", 1),
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from impasto import __version__
@@ -44,6 +46,7 @@ examples:
 
 def program() -> NoReturn:
     """Do what the command line says, and end the process: after a Ctrl-C, without a wait for calls under way."""
+    _prepare_streams()
     status = main()
     if status in (INTERRUPTED, PIPE_CLOSED):
         _leave(status)
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         status: int | None = options.run(options)
-        sys.stdout.flush()
+        _flush()
     except UsageError as error:
         raise SystemExit(complain(error, as_json=as_json)) from None
     except BrokenPipeError:
@@ -67,16 +70,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that leaves it to `main` how to say what is wrong."""
+    """A parser that leaves it to `main` how to say what is wrong, and takes options by their whole names alone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(self.format_usage(), message)
 
 
+def _prepare_streams() -> None:
+    """Let names of files be told that are no text, and give standard error a place to go to where it is closed."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # until the end
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as it is where it was closed before the program began
+        sys.stdout.flush()
+
+
 def _leave(status: int) -> NoReturn:
     """End at once."""
     if status == INTERRUPTED:
-        sys.stdout.flush()
+        _flush()
     sys.stderr.flush()
     os._exit(status)
 

@@ -74,9 +74,9 @@ class Client(StreamingClient):
         )
         super().__init__(target, timeout, access.metadata)
         if access.credentials:
-            self._channel = grpc.secure_channel(target, access.credentials, channel_options())
+            self._channel = grpc.secure_channel(target, access.credentials, channel_options(target))
         else:
-            self._channel = grpc.insecure_channel(target, channel_options())
+            self._channel = grpc.insecure_channel(target, channel_options(target))
         self._stub = StylizerStub(self._channel)  # type: ignore[no-untyped-call]
         self._operations = OperationsStub(self._channel)
 

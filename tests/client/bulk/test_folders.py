@@ -208,6 +208,20 @@ def test_the_program_tells_the_outcome(
     assert (report["painted"], report["done_before"], report["failed"]) == (0, 2, 0)
 
 
+def test_programs_are_told_of_failures_in_one_error(
+    tmp_path: Path, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = put(tmp_path / "photos", "a.jpg")
+    (photos / "letter.jpg").write_text("Dear Sir or Madam")
+
+    assert main(["bulk", str(photos), str(tmp_path / "out"), "--style", "ink", "--json", "--server", target]) == 4
+
+    printed = capsys.readouterr()
+    report, told = json.loads(printed.out), json.loads(printed.err)
+    assert (report["painted"], report["failed"]) == (1, 1)
+    assert (told["error"]["kind"], told["error"]["exit_status"]) == ("SomeFailed", 4)
+
+
 @pytest.mark.parametrize(
     ("environment", "arguments", "said"),
     [

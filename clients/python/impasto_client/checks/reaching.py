@@ -12,10 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from impasto.findings import Finding, ok, problem, warning
+from impasto_client.access import stays_here
 
 _TIMEOUT = 5.0  # s
 _HTTPS = 443
 _RENEW_DAYS = 14
+_HIGHEST_PORT = 65535
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
+
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")  # in the order in which gRPC looks at them
 _EXCLUDING = ("no_grpc_proxy", "no_proxy")
 
@@ -41,7 +46,7 @@ class Way:
             return None
         rest = self.target.removeprefix("dns:").rpartition("/")[2]
         host, colon, port = rest.rpartition(":")
-        if not colon or not port.isdigit():
+        if not colon or not (port.isascii() and port.isdecimal()):
             host, port = rest, str(_HTTPS)
         return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -52,6 +57,8 @@ def proxy(way: Way) -> Finding:
     if name is None or way.address is None:
         return ok("proxy", "no proxy stands between, by the environment")
     host = way.address[0]
+    if stays_here(way.target):
+        return ok("proxy", f"${name} is set, and does not hold for this machine itself")
     if _is_excluded(host):
         return ok("proxy", f"${name} is set, and {host} is excluded from it")
     return warning(
@@ -73,14 +80,19 @@ def reach(way: Way) -> Iterator[Finding]:
         yield ok("connection", f"{way.target} is no host and port, so only a call can tell")
         return
     host, port = way.address
+    if port > _HIGHEST_PORT:
+        says = f"{port} is no port: the highest is {_HIGHEST_PORT}"
+        yield problem("connection", says, "impasto doctor --server HOST:PORT")
+        return
     started = time.monotonic()
     try:
         with socket.create_connection((host, port), _TIMEOUT) as connection:
             taken = time.monotonic() - started
             yield ok("connection", f"{host} port {port} accepts connections ({taken * 1000:.0f} ms)")
             yield _tls(way, connection) if way.tls else _plain(way, connection)
-    except socket.gaierror as error:
-        yield problem("connection", f"the name {host} cannot be resolved: {error.strerror}", f"getent hosts {host}")
+    except (socket.gaierror, UnicodeError) as error:  # the latter of a name that no host could have, as a..b
+        reason = error.strerror if isinstance(error, socket.gaierror) else "no host could be named so"
+        yield problem("connection", f"the name {host} cannot be resolved: {reason}", f"getent hosts {host}")
     except ConnectionRefusedError:
         yield problem("connection", f"nobody listens on {host} port {port}", _start_or_name(host, port))
     except OSError as error:
@@ -89,7 +101,7 @@ def reach(way: Way) -> Iterator[Finding]:
 
 
 def _start_or_name(host: str, port: int) -> str:
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host in LOOPBACK:
         return "impasto-server" if port == 8500 else f"impasto-server --listen {host}:{port}"
     return "impasto doctor --server HOST:PORT"
 
@@ -99,7 +111,11 @@ def _tls(way: Way, connection: socket.socket) -> Finding:
     host = way.address[0] if way.address else ""
     try:
         context = ssl.create_default_context(cafile=str(way.ca) if way.ca else None)
-        context.set_alpn_protocols(["h2"])
+    except OSError as error:  # no such file, or none of PEM
+        reason = "it is no PEM file" if isinstance(error, ssl.SSLError) else error.strerror
+        return problem("tls", f"{way.ca} cannot be used: {reason}", f"impasto doctor --server {way.target} --ca FILE")
+    context.set_alpn_protocols(["h2"])
+    try:
         with context.wrap_socket(connection, server_hostname=host) as secured:
             certificate = secured.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
@@ -140,7 +156,7 @@ def _plain(way: Way, connection: socket.socket) -> Finding:
             )
     except OSError:
         host = way.address[0] if way.address else ""
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host in LOOPBACK:
         return ok("tls", "plain text, which does not leave this machine")
     return warning(
         "tls",

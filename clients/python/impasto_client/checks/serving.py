@@ -11,7 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from impasto import __version__, readiness
 from impasto.findings import Finding, ok, problem, warning
-from impasto_client.checks.reaching import Way
+from impasto_client.checks.reaching import LOOPBACK, Way
 from impasto_client.client import Client
 from impasto_client.errors import (
     ImpastoClientError,
@@ -29,7 +29,6 @@ _METADATA = "/inference.GRPCInferenceService/ServerMetadata"
 _VERSION = 2  # the field of its reply
 _SLOW = 5.0  # s, for the smallest of pictures
 _HTTP = ("127.0.0.1", 8501)  # where a server of this machine says whether it is ready, unless told otherwise
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(client: Client, way: Way) -> Iterator[Finding]:
@@ -108,7 +107,7 @@ def _refusal(error: ImpastoClientError, way: Way) -> Finding:
 
 def _readiness(way: Way) -> str:
     """Return what a server of this machine says of why it is not ready; nothing of any other."""
-    if way.address is None or way.address[0] not in _LOOPBACK:
+    if way.address is None or way.address[0] not in LOOPBACK:
         return ""
     try:
         return f"; it says: {readiness.ask(*_HTTP)[1]}"

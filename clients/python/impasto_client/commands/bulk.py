@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from impasto_client.commands import looks
 from impasto_client.commands.bulk_display import Display, display
+from impasto_client.commands.complaints import DONE, FAILED, SOME_FAILED, print_error, some_failed
 from impasto_client.commands.connecting import connect
-from impasto_client.commands.documents import add_json
+from impasto_client.commands.documents import add_json, print_line
 from impasto_client.commands.progress import duration
 from impasto_client.commands.stopping import Stop, stopped_by_signals
 from impasto_client.errors import ImpastoClientError, InvalidRequest
@@ -22,8 +22,6 @@ if TYPE_CHECKING:  # which needs an extra
 
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # set by Kubernetes in the pods of an Indexed Job
 COUNT_VARIABLE = "IMPASTO_SHARDS"
-
-SOME_FAILED = 4
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     shard = _shard(options.shard, os.environ)
     chosen = {name: getattr(options, name) for name in ("format", "window", "streams", "timeout")}
     with stopped_by_signals() as stop, connect(options) as client:
-        shown = display()
+        shown = display(silent=options.json)
         try:
             report = bulk.paint_folder(
                 client,
@@ -81,8 +79,19 @@ def run(options: argparse.Namespace) -> int:
             )
         finally:
             shown.close()
-    print(json.dumps(asdict(report)) if options.json else _words(report, options.out))
-    return stop.status if report.stopped else _status(report)
+    status = stop.status if report.stopped else _status(report)
+    if options.json:
+        _tell_programs(report, options.out, status)
+    else:
+        print(_words(report, options.out))
+    return status
+
+
+def _tell_programs(report: Report, out: str, status: int) -> None:
+    """Print the outcome and, where photos have failed, one error."""
+    print_line(asdict(report))
+    if status in (FAILED, SOME_FAILED):
+        print_error(some_failed(_words(report, out), status))
 
 
 class _Watch:
@@ -142,7 +151,7 @@ def _words(report: Report, out: str) -> str:
 
 
 def _status(report: Report) -> int:
-    """Return 1 where another run may do better, `SOME_FAILED` where it will not."""
+    """Return `FAILED` where another run may do better, `SOME_FAILED` where it will not."""
     if report.unlucky:
-        return 1
-    return SOME_FAILED if report.failed or report.failed_before else 0
+        return FAILED
+    return SOME_FAILED if report.failed or report.failed_before else DONE

@@ -33,14 +33,29 @@ class Display(Protocol):
         ...
 
 
-def display(stream: TextIO | None = None) -> Display:
-    """Return what suits a stream; standard error by default.
+def display(stream: TextIO | None = None, *, silent: bool = False) -> Display:
+    """Return what suits a stream, standard error by default, or what shows nothing.
 
     Raises:
         MissingDependency: tqdm, which draws the bar.
     """
+    if silent:
+        return Silence()
     stream = stream or sys.stderr
     return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+class Silence:
+    """Shows and says nothing."""
+
+    def show(self, progress: Progress) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class Bar:

@@ -21,6 +21,7 @@ from impasto_client.commands.progress import Display, job_display
 from impasto_client.errors import DeadlineExceeded, InvalidRequest, JobError, ServerUnavailable
 from impasto_client.jobs import Job
 from impasto_client.paintings import Painting
+from impasto_client.results import Stylized
 
 _UPLOAD_TIMEOUT = 600.0  # s: files from a camera, over a slow line
 
@@ -51,7 +52,7 @@ def painting(text: str) -> tuple[Path, float]:
     """Parse `PAINTING[=WEIGHT]`; a file may have `=` in its name."""
     path, _, weight = text.rpartition("=")
     try:
-        return (Path(path), float(weight)) if path and not Path(text).exists() else (Path(text), 1.0)
+        return (Path(path), float(weight)) if path and not files.exists(Path(text)) else (Path(text), 1.0)
     except ValueError:
         return Path(text), 1.0
 
@@ -64,6 +65,10 @@ def optimization(options: argparse.Namespace) -> Mapping[str, Any] | None:
 
 def check(options: argparse.Namespace, plan: Plan) -> None:
     """Refuse what does not go together."""
+    for option, given, later in (("--out", options.out, "fetch"), ("--preview", options.preview, "watch")):
+        if options.detach and given is not None:
+            instead = f"leave it out, and have it later: impasto jobs {later} NAME {option} FILE"
+            raise InvalidRequest(option, f"is not written with --detach; {instead}")
     if options.preview is not None and plan.count > 1:
         raise InvalidRequest("--preview", "is for one photo; leave it out for several")
 
@@ -85,6 +90,10 @@ def paint(options: argparse.Namespace, plan: Plan, asked: Mapping[str, Any], tol
 
 def _stops_all(error: Exception) -> bool:
     return isinstance(error, _OF_THE_SERVER) or at_once.stops_all(error)
+
+
+def _still_there(name: str) -> str:
+    return f"the result is still there: impasto jobs fetch {name} --out FILE"
 
 
 class _Jobs:
@@ -136,11 +145,17 @@ class _Jobs:
         job = follow(self._client, name, self._clock, self._display, self._options.preview)
         try:
             painted = self._client.result(job.name, timeout=self._clock.left())
-            at_once.write(task, painted)
+            self._write(name, task, painted)
         except OSError:
-            self._display.say(f"the result is still there: impasto jobs fetch {name} --out FILE")
+            self._display.say(_still_there(name))
             raise
         self._told.painted(task, painted, painted.stage_times.engine, job.name)
+
+    def _write(self, name: str, task: Task, painted: Stylized) -> None:
+        try:
+            at_once.write(task, painted, overwrite=self._options.overwrite)
+        except InvalidRequest as error:
+            raise InvalidRequest(error.field, f"{error.reason}; {_still_there(name)}") from error
 
     def _warn(self) -> None:
         self._display.say("the job will be cancelled; Ctrl-C again leaves at once")

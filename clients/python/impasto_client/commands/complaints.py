@@ -111,4 +111,4 @@ def complain(error: BaseException, *, as_json: bool) -> int:
 
 def print_error(facts: dict[str, Any]) -> None:
     """Print an error for programs."""
-    print(json.dumps({"error": facts}, ensure_ascii=False), file=sys.stderr, flush=True)
+    print(json.dumps({"error": facts}), file=sys.stderr, flush=True)

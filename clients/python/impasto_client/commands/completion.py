@@ -15,8 +15,8 @@ _FILES = ("photos", "out", "source", "style_image")  # options that are files, t
 _STYLES = "style"
 
 # A server that is away must not hold up or disturb whoever presses Tab. Styles go by their short names, unless a
-# bundle's name has been typed.
-_ASK = "impasto styles --quiet --timeout 1 2>/dev/null"
+# bundle's name has been typed. Of what a server sends only names pass: a shell would run what stands in `$(...)`.
+_ASK = "impasto styles --quiet --timeout 1 2>/dev/null | grep -xE '[A-Za-z0-9][A-Za-z0-9._@/-]*'"
 _SHORT = "sed 's|.*/||'"
 _PREAMBLES = {
     "bash": f"""\

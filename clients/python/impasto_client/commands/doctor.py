@@ -48,9 +48,10 @@ def _server(options: argparse.Namespace, way: Way) -> Iterator[Finding]:
 def _as_text(examined: Mapping[str, Iterator[Finding]]) -> int:
     """Print each part as soon as it has been looked at."""
     every: list[Finding] = []
+    colours = sys.stdout is not None and takes_colours(sys.stdout)
     for about, findings in examined.items():
         found = list(findings)
-        print(about, *lines(found, colours=takes_colours(sys.stdout)), "", sep="\n", flush=True)
+        print(about, *lines(found, colours=colours), "", sep="\n", flush=True)
         every += found
     print(summary(every))
     return _status(every)

@@ -15,7 +15,7 @@ def add_json(parser: argparse._ActionsContainer, meaning: str = "JSON", **option
 
 
 def print_document(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
 
 
 def print_line(value: object) -> None:
@@ -24,5 +24,5 @@ def print_line(value: object) -> None:
 
 
 def as_line(value: object) -> str:
-    """Return JSON without line breaks."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return JSON without line breaks; in ASCII, as names of files need not be text."""
+    return json.dumps(value)

@@ -60,17 +60,18 @@ def follow(client: Client, name: str, clock: Clock, display: Display, preview: P
     return job
 
 
-def fetch(client: Client, job: Job, out: Path, clock: Clock) -> Stylized:
+def fetch(client: Client, job: Job, out: Path, clock: Clock, *, overwrite: bool) -> Stylized:
     """Write a job's result, and return it.
 
     Raises:
         JobError: it has none.
-        InvalidRequest: `out` is named as a file of another format.
+        InvalidRequest: `out` is named as a file of another format, or has come to be there and is not to be replaced.
     """
     told = files.SUFFIXES.get(out.suffix.lower())
     if job.result and told and told != job.result.format:
         raise InvalidRequest("--out", f"{out.name} is named as a {told}, but the result is a {job.result.format}")
     painted = client.result(job.name, timeout=clock.left())
+    files.check_free(out, overwrite=overwrite)
     files.write(out, painted.image)
     return painted
 

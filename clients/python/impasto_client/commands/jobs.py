@@ -94,7 +94,7 @@ def run_fetch(options: argparse.Namespace) -> None:
     with connect(options) as client, _display(options) as display:
         job = client.job(options.name)
         display.say_notes(job.notes)
-        painted = fetch(client, job, options.out, Clock(options.timeout))
+        painted = fetch(client, job, options.out, Clock(options.timeout), overwrite=options.overwrite)
     seconds = painted.stage_times.engine
     if options.json:
         print_document({"out": str(options.out), "job": job.name, **picture_facts(painted, seconds)})

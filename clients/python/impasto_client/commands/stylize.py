@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
     plan = _plan(options)
     if options.preview is not None:
         files.check_place(options.preview, "--preview")
+    _check_files_stay(options, plan)
     asked = {**looks.others(options), "mask": looks.mask(options)}
     if options.style_image:
         by_job.check(options, plan)
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
             _paint_at_once(options, plan, asked, told)
     except BaseException:
         if plan.count > 1:
-            told.end()
+            told.broken_off()
         raise
     return told.end()
 
@@ -99,10 +100,22 @@ def _plan(options: argparse.Namespace) -> Plan:
     out = _out(options)
     if options.json and out == sources.STANDARD_STREAM:
         raise InvalidRequest("--json", "and the picture cannot both go to standard output; give --out FILE")
-    several = len(options.photos) > 1 or Path(options.photos[0]).is_dir()
+    several = len(options.photos) > 1 or files.is_folder(Path(options.photos[0]))
     leave_out = targets.folder_of(out, several)
     found = sources.find(options.photos, recursive=options.recursive, leave_out=leave_out)
     return targets.plan(found, out, options.format, overwrite=options.overwrite)
+
+
+def _check_files_stay(options: argparse.Namespace, plan: Plan) -> None:
+    """Refuse to write over what is read, and to write two things to one file."""
+    paintings = [path for path, _ in options.style_image or ()]
+    read = {path: "is read, and not replaced" for path in (*paintings, options.mask) if path is not None}
+    targets.check_stays({task.out: "--out" for task in plan.tasks if task.out}, read)
+    if options.preview is not None:
+        tasks = (*plan.tasks, *plan.left)
+        read |= {task.source.path: "is the photo, and not replaced" for task in tasks if task.source.path}
+        read |= {task.out: "is where the picture goes" for task in tasks if task.out}
+        targets.check_stays({options.preview: "--preview"}, read)
 
 
 def _out(options: argparse.Namespace) -> str:
@@ -120,7 +133,7 @@ def _paint_at_once(options: argparse.Namespace, plan: Plan, asked: dict[str, Any
     style = looks.style(options)
     with connect(options) as client:
         if plan.count == 1 and plan.tasks:
-            at_once.paint_one(client, plan.tasks[0], style, asked, told)
+            at_once.paint_one(client, plan.tasks[0], style, asked, told, overwrite=options.overwrite)
         elif plan.tasks:
             asked |= {"window": options.window}
             at_once.paint_several(client, plan.tasks, style, asked, told, overwrite=options.overwrite)

@@ -24,13 +24,30 @@ from impasto_client.photos import Photo, StreamResult, TrainedStyle
 from impasto_client.results import Stylized
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_FOR_ALL = (StyleUnknown, Unauthenticated, PermissionDenied, Unimplemented)  # what one photo meets, every other meets
+# What one photo meets, every other meets; BrokenPipeError, that nobody reads what is told of them.
+_FOR_ALL = (StyleUnknown, Unauthenticated, PermissionDenied, Unimplemented, BrokenPipeError)
 _PHOTO = ("photo", "image")  # what we call it, and what the server does
 _OPTIONS = ("style", "strength", "quality", "format", "metadata", "blend")  # fields that no photo is to blame for
 
 
-def paint_one(client: Client, task: Task, style: TrainedStyle, options: Mapping[str, Any], report: Report) -> None:
+def paint_one(
+    client: Client,
+    task: Task,
+    style: TrainedStyle,
+    options: Mapping[str, Any],
+    report: Report,
+    *,
+    overwrite: bool,
+) -> None:
     """Paint a photo, and write its picture, or tell what is wrong with the photo.
+
+    Args:
+        client: to the server.
+        task: which photo.
+        style: a trained style, or a blend.
+        options: those of `Client.stylize`.
+        report: is told of the photo.
+        overwrite: whether a picture is replaced that has come to be there meanwhile.
 
     Raises:
         ImpastoClientError, OSError: there is none, and not because of the photo.
@@ -44,7 +61,7 @@ def paint_one(client: Client, task: Task, style: TrainedStyle, options: Mapping[
             raise
         report.failed(task, error)
         return
-    write(task, painted)
+    write(task, painted, overwrite=overwrite)
     report.painted(task, painted, time.monotonic() - started)
 
 
@@ -81,12 +98,18 @@ def paint_several(
         results.close()
 
 
-def write(task: Task, painted: Stylized) -> None:
-    """Write a picture to where it goes, whole or not at all."""
+def write(task: Task, painted: Stylized, *, overwrite: bool) -> None:
+    """Write a picture to where it goes, whole or not at all.
+
+    Raises:
+        InvalidRequest: there is something by now, and it is not to be replaced.
+        OSError: with the name of the file.
+    """
     if task.out is None:
         sys.stdout.buffer.write(painted.image)
         sys.stdout.buffer.flush()
     else:
+        files.check_free(task.out, overwrite=overwrite)
         task.out.parent.mkdir(parents=True, exist_ok=True)
         files.write(task.out, painted.image)
 
@@ -122,9 +145,7 @@ def _tell_unread(unread: list[tuple[Task, InvalidRequest]], report: Report) -> N
 def _settle(task: Task, result: StreamResult, report: Report, overwrite: bool) -> None:
     try:
         painted = result.get()
-        if task.out:
-            files.check_free(task.out, overwrite=overwrite)
-        write(task, painted)
+        write(task, painted, overwrite=overwrite)
     except (ImpastoClientError, OSError) as error:
         if stops_all(error):
             raise

@@ -22,8 +22,8 @@ class Bar(Protocol):
         """Note that one more photo is done with, and how many have failed so far."""
         ...
 
-    def print(self, text: str, stream: TextIO) -> None:
-        """Write a line to this stream, which may be the same terminal."""
+    def print(self, text: str, stream: TextIO | None) -> None:
+        """Write a line to this stream, which may be the same terminal, or closed: None, as in Python."""
         ...
 
     def close(self) -> None:
@@ -47,9 +47,10 @@ class NoBar:
     def advance(self, failed: int) -> None:
         pass
 
-    def print(self, text: str, stream: TextIO) -> None:
-        stream.write(f"{text}\n")
-        stream.flush()
+    def print(self, text: str, stream: TextIO | None) -> None:
+        if stream is not None:
+            stream.write(f"{text}\n")
+            stream.flush()
 
     def close(self) -> None:
         pass
@@ -111,9 +112,10 @@ class Drawn:
             self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
         self._bar.update()
 
-    def print(self, text: str, stream: TextIO) -> None:
-        self._bar.write(text, file=stream)
-        stream.flush()
+    def print(self, text: str, stream: TextIO | None) -> None:
+        if stream is not None:
+            self._bar.write(text, file=stream)
+            stream.flush()
 
     def close(self) -> None:
         self._bar.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from impasto_client.commands.complaints import facts_of
 from impasto_client.commands.photos.targets import Task
 from impasto_client.commands.pictures import picture_facts
 from impasto_client.results import Stylized
@@ -29,9 +28,9 @@ def left_facts(task: Task) -> dict[str, Any]:
     return _facts(task, "exists")
 
 
-def failed_facts(task: Task, error: Exception) -> dict[str, Any]:
-    """Return what a program is told of a photo that could not be painted."""
-    return {**_facts(task, "failed"), "error": facts_of(error)}
+def failed_facts(task: Task, error: dict[str, Any]) -> dict[str, Any]:
+    """Return what a program is told of a photo that could not be painted; `error` is what `facts_of` tells of it."""
+    return {**_facts(task, "failed"), "error": error}
 
 
 def _facts(task: Task, state: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from impasto_client.commands import files
 from impasto_client.errors import InvalidRequest
 from impasto_client.formats import PHOTO_SUFFIXES
 
@@ -47,6 +48,7 @@ class Source:
         except OSError as error:
             raise InvalidRequest("photo", f"cannot read {self}: {error.strerror}") from error
         if len(data) > MOST_BYTES:
+            del data  # or the error would hold it
             raise InvalidRequest("photo", f"{self} is larger than {MOST_BYTES:,} bytes; scale it down")
         return data
 
@@ -82,9 +84,9 @@ def find(arguments: Sequence[str], *, recursive: bool, leave_out: Path | None) -
     several = len(arguments) > 1
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if files.is_folder(path):
             sources = _checked(argument, _in_folder(path, recursive, leave_out), recursive)
-        elif glob.has_magic(argument) and not path.exists():
+        elif glob.has_magic(argument) and not files.exists(path):
             sources = _checked(argument, _matching(argument, recursive, leave_out), recursive)
         else:
             sources = [Source(path, Path(path.name))]
@@ -97,6 +99,8 @@ def find(arguments: Sequence[str], *, recursive: bool, leave_out: Path | None) -
 def _standard_input(arguments: Sequence[str]) -> Found:
     if len(arguments) > 1:
         raise InvalidRequest("photo", "- is standard input, which is one photo; give it alone, or files alone")
+    if sys.stdin is None:
+        raise InvalidRequest("photo", "standard input is closed; send a photo in: cat photo.jpg | impasto ...")
     if sys.stdin.isatty():
         raise InvalidRequest("photo", "standard input is the terminal; send a photo in: cat photo.jpg | impasto ...")
     return Found((Source(None, Path("stdin")),), several=False)
@@ -107,7 +111,7 @@ def _checked(argument: str, found: Iterator[Source], recursive: bool) -> list[So
         sources = list(found)
     except OSError as error:
         raise InvalidRequest("photo", f"cannot look into {error.filename}: {error.strerror}") from error
-    if not sources and Path(argument).is_dir():
+    if not sources and files.is_folder(Path(argument)):
         deeper = "" if recursive else "; --recursive looks into its folders, too"
         raise InvalidRequest("photo", f"there is no photo in {argument}: {_ENDINGS}{deeper}")
     if not sources:
@@ -137,7 +141,7 @@ def _matching(pattern: str, recursive: bool, leave_out: Path | None) -> Iterator
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):  # noqa: PTH207  # an absolute one, too
         if leave_out and path.resolve().is_relative_to(leave_out):
             continue
-        if not path.is_dir():
+        if not files.is_folder(path):
             yield Source(path, path.relative_to(root))
         elif "**" not in pattern:
             for source in _in_folder(path, recursive, leave_out):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,30 +79,45 @@ def is_there(task: Task) -> bool:
     return task.out is not None and os.path.lexists(task.out)
 
 
+def check_stays(written: Mapping[Path, str], kept: Mapping[Path, str]) -> None:
+    """Refuse to write to a file that has to stay as it is, whatever name it goes by.
+
+    Args:
+        written: the files, and the options that name them.
+        kept: the files that have to stay, and what each of them is.
+    """
+    files_kept = {os.path.realpath(path): meaning for path, meaning in kept.items()}
+    for path, option in written.items():
+        if meaning := files_kept.get(os.path.realpath(path)):
+            raise InvalidRequest(option, f"{path} {meaning}; name another place")
+
+
 def folder_of(out: str | None, several: bool) -> Path | None:
     """Return the folder that pictures go to; None where they go elsewhere."""
     return Path(out).resolve() if out and out != STANDARD_STREAM and (several or _is_folder(out)) else None
 
 
 def _is_folder(out: str) -> bool:
-    return out.endswith("/") or Path(out).is_dir()
+    return out.endswith("/") or files.is_folder(Path(out))
 
 
 def _to_standard_output(found: Found, format: str | None) -> Task:
     if found.several:
         raise InvalidRequest("--out", "- is standard output, which takes one picture; name a folder for several photos")
+    if sys.stdout is None:
+        raise InvalidRequest("--out", "standard output is closed; send it into a file, or give --out FILE")
     if sys.stdout.isatty():
         raise InvalidRequest("--out", "standard output is the terminal; send it into a file, or give --out FILE")
     return Task(found.sources[0], None, format or _DEFAULT_FORMAT)
 
 
 def _to_file(source: Source, out: Path, format: str | None) -> Task:
-    files.check_place(out)
+    files.check_place(out, otherwise="name another, or - for standard output")
     return Task(source, out, files.format_of(out, format))
 
 
 def _to_folder(sources: Sequence[Source], folder: Path, format: str | None) -> list[Task]:
-    if folder.exists() and not folder.is_dir():
+    if files.exists(folder) and not files.is_folder(folder):
         raise InvalidRequest("--out", f"{folder} is a file; several photos need a folder, which may be a new one")
     files.check_writable(folder)
     taken: set[str] = set()
