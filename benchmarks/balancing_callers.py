@@ -109,7 +109,7 @@ async def calling(target: str, photo: bytes, style: str) -> AsyncIterator[Audien
 
 def raw_channel(target: str) -> grpc.aio.Channel:
     """Return a channel of its own that balances as the client's does, and tries nothing again."""
-    others = [option for option in channel_options() if option[0] != "grpc.enable_retries"]
+    others = [option for option in channel_options(target) if option[0] != "grpc.enable_retries"]
     return grpc.aio.insecure_channel(
         target, [*others, ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
     )

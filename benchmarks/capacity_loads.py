@@ -146,7 +146,7 @@ async def _kept_busy(servers: Sequence[Replica], photos: Photos, style: str, sec
 async def _tried(
     servers: Sequence[Replica], photos: Photos, style: str, rate: float, seconds: float, cores: int
 ) -> Trial:
-    options = [*channel_options(), ("grpc.use_local_subchannel_pool", 1)]
+    options = [*channel_options(all_of(servers)), ("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(all_of(servers), options) for _ in range(_CONNECTIONS)]
     made = [StylizerStub(channel) for channel in channels]  # type: ignore[no-untyped-call]
     calls = [call(stub, file, style) for file in photos.files for stub in made]
