@@ -20,6 +20,8 @@ BUF := proto/node_modules/.package-lock.json# which npm writes last
 NODE := clients/node/dist/index.js
 NODE20 := $(if $(NPM),$(shell node --print 'parseInt(process.versions.node) < 20 ? "" : "yes"' 2>/dev/null))
 NODE_SOURCES := $(wildcard clients/node/src/*.ts clients/node/*.json clients/node/buf.gen.yaml) proto/impasto/v1/stylizer.proto
+WEB := clients/web/node_modules/.package-lock.json
+WEB_SOURCES := clients/web/package.json clients/web/package-lock.json clients/web/buf.gen.yaml proto/impasto/v1/stylizer.proto
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: demo demo-stop test image-test soak lint proto proto-release node web format clean
@@ -30,7 +32,7 @@ demo: $(VENV)/.demo
 demo-stop: $(VENV)/.demo
 	$(BIN)/python -m scripts.studio stop
 
-test: $(VENV)/.dev $(if $(NODE20),$(NODE))
+test: $(VENV)/.dev $(if $(NODE20),$(NODE) $(WEB))
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile || \
 		{ echo "What failed beside other tests is run once more, alone:"; \
 		OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
@@ -57,16 +59,15 @@ proto-release: $(VENV)/.dev $(BUF)
 node: $(if $(NODE20),$(NODE))
 	$(if $(NODE20),,@echo "no npm here, or no Node 20: the client for Node is not built" >&2)
 
-web: $(VENV)/.dev
-	$(BIN)/python -m scripts.protos build/protos
-	cd clients/web && npm ci --ignore-scripts --no-audit --no-fund && npm run generate && npm run build
+web: $(WEB)
+	cd clients/web && npm run build
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo core/impasto/v1 core/impasto/inference clients/node/dist clients/node/src/gen
+	rm -rf $(VENV) demo core/impasto/v1 core/impasto/inference clients/node/dist clients/node/src/gen clients/web/src/gen $(WEB)
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -88,4 +89,9 @@ $(BUF): proto/package-lock.json
 $(NODE): $(NODE_SOURCES) $(BUF) | $(VENV)/.dev
 	$(BIN)/python -m scripts.protos build/node-protos
 	cd clients/node && npm ci --ignore-scripts --no-audit --no-fund && rm -rf dist && npm run build
+	touch $@
+
+$(WEB): $(WEB_SOURCES) | $(VENV)/.dev
+	$(BIN)/python -m scripts.protos build/protos
+	cd clients/web && npm ci --ignore-scripts --no-audit --no-fund && npm run generate
 	touch $@

@@ -1,5 +1,6 @@
-// The digest of what the page is built from. It is written into the build, so that a test can tell, without Node,
-// whether the build that is checked in is that of the sources; tests/studio/sources.py computes the same.
+// The digests of what the page is built from, and of what the build consists of. They are written into the build, so
+// that a test can tell, without Node, whether the build that is checked in is that of the sources, and whether it is as
+// it was built; tests/studio/sources.py computes the same.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -18,6 +19,12 @@ export function digestOfSources(root) {
     digest.update(`${path}\n`).update(readFileSync(join(root, path)));
   }
   return digest.update(meaningOf(readFileSync(join(root, PROTO), "utf8"))).digest("hex");
+}
+
+/** Returns SHA-256 of each file of a build, in the order of their paths, as sha256sum writes and checks them. */
+export function digestsOfBuild(root) {
+  const files = filesBelow(root, "").filter((path) => path !== "files.sha256").sort();
+  return files.map((path) => `${createHash("sha256").update(readFileSync(join(root, path))).digest("hex")}  ${path}\n`).join("");
 }
 
 /** Returns a proto without its comments, which do not reach the page. */

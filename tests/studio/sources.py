@@ -1,4 +1,4 @@
-"""The digest of what the studio's page is built from, as clients/web/sources.mjs computes it."""
+"""The digests of what the studio's page is built from, and of what was built; as clients/web/sources.mjs has them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def digest_of_sources() -> str:
         digest.update((SOURCES / path).read_bytes())
     digest.update(_meaning(_PROTO.read_text()).encode())
     return digest.hexdigest()
+
+
+def digests_of_build() -> str:
+    """Return SHA-256 of each file of the build, in the order of their paths, as sha256sum writes and checks them."""
+    files = {path.relative_to(BUILT).as_posix(): path for path in BUILT.rglob("*") if path.is_file()}
+    del files["files.sha256"]
+    return "".join(f"{sha256(files[name].read_bytes()).hexdigest()}  {name}\n" for name in sorted(files))
 
 
 def _below() -> list[str]:

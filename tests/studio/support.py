@@ -197,10 +197,16 @@ def jpeg(width: int, height: int, **others: Any) -> bytes:
 
 def begin_job(page: Page) -> None:
     """Bring a photo and a painting, and have the one painted after the other."""
+    bring_both(page)
+    page.get_by_role("button", name="Paint it").click()
+
+
+def bring_both(page: Page) -> None:
+    """Bring a photo and a painting to learn from."""
     open_file(page, "own.jpg", jpeg(96, 64))
     page.get_by_role("tab", name="Your own").click()
     page.get_by_label("Choose a painting").set_input_files(PAINTING)
-    page.get_by_role("button", name="Paint it").click()
+    expect(page.get_by_role("button", name="Paint it")).to_be_enabled()
 
 
 def progress(page: Page, words: str) -> None:

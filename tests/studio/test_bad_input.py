@@ -99,6 +99,69 @@ def test_a_file_with_more_bytes_than_the_server_takes_is_made_smaller(browser: B
         expect(page.get_by_role("button", name=f"Download 400 {TIMES} 300")).to_be_enabled()
 
 
+def test_a_photo_that_the_server_refuses_for_its_bytes_is_told_apart_from_a_full_server(
+    browser: Browser, url: str
+) -> None:
+    with visit(browser, url) as page:
+        believing(page, max_message_bytes=64 * 1024**2)  # as a page that was open while the server got a lower limit
+        open_file(page, "padded.jpg", jpeg(400, 300) + bytes(3 * 1024**2))
+        choose_style(page)
+        page.get_by_role("button", name="Download").click()
+        told(page, "Your photo is more than this server takes.", "Choose a smaller one.")
+
+
+def test_a_server_that_takes_next_to_nothing_is_told_and_not_tried_for_ever(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        believing(page, max_message_bytes=100)
+        open_file(page, "own.jpg", jpeg(400, 300))
+        told(page, "“own.jpg” cannot be made small enough for this server.", "Choose another")
+
+
+def believing(page: Page, **facts: int) -> None:
+    """Load the page again, and have it believe something else of its server."""
+    page.route("**/studio.json", lambda route: route.fulfill(json={**route.fetch().json(), **facts}))
+    page.reload()
+    expect(page.get_by_role("button", name="Try it with a cat")).to_be_visible()
+
+
+def test_a_browser_that_keeps_nothing_for_the_page_shows_it_all_the_same(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        for kind in ("sessionStorage", "localStorage"):
+            page.add_init_script(
+                f"""Object.defineProperty(window, '{kind}', {{
+                  get() {{ throw new DOMException('The operation is insecure.', 'SecurityError'); }}
+                }});"""
+            )
+        page.reload()
+        open_sample(page)
+        choose_style(page)
+
+
+def test_a_painting_that_could_not_be_shared_is_told_unless_the_person_thought_better_of_it(
+    browser: Browser, url: str
+) -> None:
+    with visit(browser, url) as page:
+        page.add_init_script(
+            """navigator.canShare = () => true;
+            let tries = 0;
+            navigator.share = async () => {
+              document.documentElement.dataset.tries = ++tries;
+              throw new DOMException('no', tries === 1 ? 'AbortError' : 'DataError');
+            };"""
+        )
+        page.reload()
+        open_sample(page)
+        choose_style(page)
+        share = page.get_by_role("button", name="Share")
+        share.click()
+        expect(page.locator("html")).to_have_attribute("data-tries", "1")
+        expect(share).to_be_enabled()
+        expect(page.locator(".alert")).to_have_count(0)
+        share.click()
+        told(page, "This browser could not do that.", "It says: no. Try again")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_a_camera_that_is_not_allowed_leaves_the_way_to_a_file(browser: Browser, url: str) -> None:
     with visit(browser, url) as page:
         page.get_by_role("button", name="Take a photo").click()
@@ -188,6 +251,10 @@ def test_a_server_that_knows_its_callers_asks_for_a_token_until_it_is_a_valid_on
             page.get_by_label("Token", exact=True).fill("a-wrong-one")
             page.get_by_label("Token", exact=True).press("Enter")
             expect(page.get_by_role("dialog")).to_contain_text("That token is not valid here.")
+            page.get_by_label("Token", exact=True).fill("“a-wrong-one”")  # with what no header can hold
+            page.get_by_label("Token", exact=True).press("Enter")
+            expect(page.get_by_role("dialog")).to_contain_text("That token is not valid here.")
+            expect(page.get_by_text("The server does not answer")).to_have_count(0)
             page.get_by_label("Token", exact=True).fill(token)
             page.get_by_role("button", name="Use it").click()
             open_sample(page)

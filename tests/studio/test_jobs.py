@@ -16,6 +16,7 @@ from tests.studio.support import (
     address,
     assert_accessible,
     begin_job,
+    bring_both,
     choose_style,
     chromium,
     download,
@@ -31,6 +32,7 @@ from tests.worker.processes import store_options, worker
 
 FRACTION_OF_A_JOB = 0.12  # s for each of its 40 steps
 NEVER_ENDING = 60.0
+CREATE = "/impasto.v1.Stylizer/CreateStylization"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,30 @@ def test_a_job_that_the_server_has_forgotten_is_told_after_a_reload(browser: Bro
         expect(page.get_by_role("button", name="Paint it")).to_be_visible()
 
 
+def test_a_job_that_is_remembered_in_part_alone_is_forgotten(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path, *jobs_in(tmp_path), module=FAKE) as program, visit(browser, ready(program)) as page:
+        page.evaluate("""localStorage.setItem('impasto.job', '{"name":"operations/x"}')""")
+        page.reload()
+        expect(page.get_by_role("button", name="Try it with a cat")).to_be_visible()
+        assert page.evaluate(_WHAT_IS_REMEMBERED) is None
+        expect(page.locator(".away")).to_have_count(0)
+
+
+_WHAT_IS_REMEMBERED = """async () => {
+  const remembered = () => localStorage.getItem('impasto.job');
+  for (let tries = 0; remembered() !== null && tries < 500; tries++) await new Promise(done => setTimeout(done, 20));
+  return remembered();
+}"""
+
+
+def test_two_clicks_begin_one_job(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path, *jobs_in(tmp_path), module=FAKE) as program, visit(browser, ready(program)) as page:
+        bring_both(page)
+        page.get_by_role("button", name="Paint it").evaluate("button => { button.click(); button.click(); }")
+        progress(page, "Waiting for its turn")
+        assert [line["method"] for line in program.lines("call")].count(CREATE) == 1
+
+
 def test_where_no_jobs_are_served_nothing_speaks_of_them(browser: Browser, tmp_path: Path) -> None:
     with studio(tmp_path, module=FAKE) as program, visit(browser, ready(program)) as page:
         open_file(page, "own.jpg", jpeg(96, 64))
@@ -139,6 +165,9 @@ def test_another_photo_can_be_looked_at_meanwhile(browser: Browser, tmp_path: Pa
         choose_style(page)
         assert easel(page).size == (600, 400)
         page.get_by_role("tab", name="Your own").click()
+        expect(page.get_by_role("button", name="Paint it")).to_be_disabled()
+        expect(page.locator(".tabpanel")).to_contain_text("One at a time")
+        assert_accessible(page)
         page.get_by_role("button", name="Back to the painting that you began").click()
         expect(page.locator(".progress")).to_be_visible()
         assert easel(page).size == (96, 64)

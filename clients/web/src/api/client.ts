@@ -7,11 +7,23 @@ import { Stylizer } from "../gen/impasto/v1/stylizer_pb";
 const TOKEN_KEY = "impasto.token";
 
 /** The caller's token, which the browser forgets with the tab; empty where none is needed. */
-export const token = signal(sessionStorage.getItem(TOKEN_KEY) ?? "");
+export const token = signal(recalled());
 
 export function takeToken(text: string): void {
-  token.value = text.trim();
-  sessionStorage.setItem(TOKEN_KEY, token.value);
+  token.value = text;
+  try {
+    sessionStorage.setItem(TOKEN_KEY, text);
+  } catch {
+    // Where storage is not allowed, a reload forgets it.
+  }
+}
+
+function recalled(): string {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 const withToken: Interceptor = (next) => (request) => {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb";
 
 /** Something that went wrong, in words for a person. */
 export interface Trouble {
@@ -23,6 +23,8 @@ const AWAY = {
   next: "It may be restarting, or you may be offline. Try again in a moment.",
 };
 
+const TOO_LARGE = { what: "Your photo is more than this server takes.", next: "Choose a smaller one." };
+
 const WORDS: Partial<Record<Code, { what: string; next: string }>> = {
   [Code.Unavailable]: AWAY,
   [Code.DeadlineExceeded]: {
@@ -40,10 +42,12 @@ const WORDS: Partial<Record<Code, { what: string; next: string }>> = {
 /** Returns how to tell of an error. */
 export function troubleOf(error: unknown, again?: () => void): Trouble {
   if (error instanceof Plain) return { what: error.what, next: error.next };
+  if (error instanceof DOMException || error instanceof RangeError) return { ...browsers(error), again };
   const found = ConnectError.from(error);
   if (isAway(error)) return { ...AWAY, again };
   const [violation] = found.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
   if (violation) return refused(violation.field, violation.description);
+  if (isTooLarge(found)) return TOO_LARGE;
   if (found.code === Code.ResourceExhausted) return { ...full(found), again };
   return { ...(WORDS[found.code] ?? unexpected(found)), again };
 }
@@ -68,6 +72,18 @@ export function retryDelay(error: unknown): number | undefined {
   const [info] = ConnectError.from(error).findDetails(RetryInfoSchema);
   const delay = info?.retryDelay;
   return delay && Number(delay.seconds) + delay.nanos / 1e9;
+}
+
+/** Whether a request has too many bytes; who refuses it before the server reads it says no more than that it is full. */
+function isTooLarge(error: ConnectError): boolean {
+  if (error.code !== Code.ResourceExhausted) return false;
+  return !error.details.length || error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === "REQUEST_TOO_LARGE");
+}
+
+/** Returns what a browser could not do, for want of memory or of what it asks for. */
+function browsers(error: DOMException | RangeError): { what: string; next: string } {
+  const said = error.message.replace(/\.?$/, ".");
+  return { what: "This browser could not do that.", next: `It says: ${said} Try again, or a smaller photo.` };
 }
 
 function full(error: ConnectError): { what: string; next: string } {

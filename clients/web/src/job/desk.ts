@@ -10,7 +10,7 @@ import { openPhoto, type Photo } from "../photo/photo";
 import { bytesOf, decodeTo, drawn, fit } from "../photo/pictures";
 import { facts, hands, photo, say, showsJob, strokes, tab } from "../state";
 import { tellOf } from "../tell";
-import { follow } from "./following";
+import { follow, forgetResult } from "./following";
 import { change, isOver, job, newJob } from "./job";
 import { fileOf, forget, recall, type Remembered, remember } from "./memory";
 import { optimizationOf, sideOf, type Wish } from "./wish";
@@ -25,12 +25,12 @@ let following = new AbortController();
 /** Has a photo painted in a painting's hand. */
 export async function begin(source: Photo, painting: Blob, wish: Wish): Promise<void> {
   following.abort();
-  following = new AbortController();
+  const mine = (following = new AbortController());
   const shown = (await decodeTo(painting, PAINTING_SIDE)).toDataURL("image/jpeg", 0.8);
+  if (mine.signal.aborted) return; // begun once more meanwhile
   job.value = newJob(source, shown);
   showsJob.value = true;
-  const requestId = newId();
-  await send(source, painting, wish, requestId, following.signal);
+  await send(source, painting, wish, newId(), mine.signal);
 }
 
 async function send(source: Photo, painting: Blob, wish: Wish, requestId: string, signal: AbortSignal): Promise<void> {
@@ -79,7 +79,7 @@ export function comeBack(): void {
   tab.value = "own";
 }
 
-function photoOf(kept: Remembered, known: Facts): Promise<Photo> {
+async function photoOf(kept: Remembered, known: Facts): Promise<Photo> {
   return openPhoto(fileOf(kept.photo, `${kept.photoName}.jpg`), known, hands.value[0]?.id ?? "");
 }
 
@@ -104,6 +104,7 @@ export function dismiss(): void {
   const name = job.value?.name;
   following.abort();
   forget();
+  forgetResult();
   job.value = null;
   showsJob.value = false;
   if (name) operations.deleteOperation({ name }).catch(() => undefined); // the server deletes it in time by itself

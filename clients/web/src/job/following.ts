@@ -20,7 +20,7 @@ export async function follow(name: string, signal: AbortSignal): Promise<void> {
     try {
       for await (const update of stylizer.watchStylization({ name, previewInterval: PREVIEW_INTERVAL }, { signal })) {
         wait = FIRST_PAUSE;
-        await take(update);
+        await take(update, signal);
       }
       if (await ended(name, signal)) return;
     } catch (error) {
@@ -31,7 +31,7 @@ export async function follow(name: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function take(update: WatchStylizationResponse): Promise<void> {
+async function take(update: WatchStylizationResponse, signal: AbortSignal): Promise<void> {
   const { state = Stylization_State.QUEUED, progress, notes = [] } = update.stylization ?? {};
   const left = progress?.timeLeft;
   tellOfProgress(progress?.step ?? 0, progress?.totalSteps ?? 0);
@@ -45,7 +45,8 @@ async function take(update: WatchStylizationResponse): Promise<void> {
   });
   if (update.preview.length) {
     const file = new Blob([update.preview as Uint8Array<ArrayBuffer>], { type: "image/jpeg" });
-    change({ picture: await decodeTo(file, Infinity) });
+    const picture = await decodeTo(file, Infinity);
+    if (!signal.aborted) change({ picture });
   }
 }
 
@@ -97,11 +98,18 @@ async function fetchResult(name: string, signal: AbortSignal): Promise<void> {
   const file = await resultOf(name, signal);
   const shown = job.value?.photo.preview;
   const picture = await decodeTo(file, shown ? Math.max(shown.width, shown.height) : Infinity);
+  if (signal.aborted) return;
   change({ phase: "done", file, picture });
+  forgetResult();
   say("Your painting is done.");
 }
 
 const parts: { name: string; data: Uint8Array<ArrayBuffer>[] } = { name: "", data: [] };
+
+/** Lets go of what has been fetched of a result. */
+export function forgetResult(): void {
+  Object.assign(parts, { name: "", data: [] });
+}
 
 /** Returns the result; what arrived before a connection broke is not fetched again. */
 async function resultOf(name: string, signal: AbortSignal): Promise<Blob> {

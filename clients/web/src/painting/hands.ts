@@ -13,15 +13,21 @@ export interface Hand {
   readonly transformer: string;
 }
 
+/** The addresses of the pictures that were loaded last. */
+let pictures: readonly string[] = [];
+
 /** Fetches every style that the server has. */
 export async function loadHands(): Promise<Hand[]> {
-  const hands: Hand[] = [];
+  const styles: Style[] = [];
   let pageToken = "";
   do {
     const page = await stylizer.listStyles({ pageToken, includeThumbnails: true });
-    hands.push(...page.styles.map(handFrom));
+    styles.push(...page.styles);
     pageToken = page.nextPageToken;
   } while (pageToken);
+  for (const picture of pictures) URL.revokeObjectURL(picture);
+  const hands = styles.map(handFrom);
+  pictures = hands.map((hand) => hand.picture).filter(Boolean);
   return hands;
 }
 

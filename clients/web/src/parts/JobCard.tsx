@@ -49,7 +49,7 @@ export function JobCard() {
 
 function hintOf(phase: string, away: boolean): string {
   if (away) return "Your painting is safe there, and goes on when it is back.";
-  if (phase === "done") return "Compare it with your photo, and download it below. It is kept for a day.";
+  if (phase === "done") return "Compare it with your photo, and download it below. It is kept for a while.";
   if (phase === "cancelled" || phase === "failed") return "Nothing of it is kept.";
   return "It goes on even if you close this page; open it again to see how far it is.";
 }

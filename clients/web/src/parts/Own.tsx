@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { troubleOf } from "../api/troubles";
 import { begin, comeBack } from "../job/desk";
-import { job } from "../job/job";
+import { isOver, job } from "../job/job";
 import type { Care, Weight, Wish } from "../job/wish";
 import { openPainting } from "../photo/photo";
 import { facts, hands, photo, showsJob, trouble } from "../state";
@@ -41,6 +41,7 @@ export async function bring(file: File): Promise<void> {
 /** Has the photo painted in the hand of a painting that the person brings. */
 export function Own() {
   if (job.value && showsJob.value) return <JobCard />;
+  const busy = job.value !== null && !isOver(job.value.phase);
   const change = (part: Partial<Wish>) => (wish.value = { ...wish.value, ...part });
   const start = () => {
     if (photo.value && painting.value) void begin(photo.value, painting.value.file, wish.value);
@@ -72,9 +73,20 @@ export function Own() {
         on={wish.value.keepsColours}
         onChange={(keepsColours) => change({ keepsColours })}
       />
-      <button type="button" class="button primary" disabled={!painting.value} onClick={start}>
+      <button
+        type="button"
+        class="button primary"
+        disabled={busy || !painting.value}
+        aria-describedby={busy ? "own-busy" : undefined}
+        onClick={start}
+      >
         Paint it
       </button>
+      {busy && (
+        <p id="own-busy" class="hint">
+          One at a time: the painting that you began is not done yet. Wait for it, or go back to it and stop it.
+        </p>
+      )}
       <p class="hint">
         It is learnt from scratch, so it takes from half a minute to several. You see it grow, and may close the page
         meanwhile: this browser finds it again.

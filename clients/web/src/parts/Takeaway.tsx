@@ -22,8 +22,9 @@ export function Takeaway() {
       await use(await finished(format.value));
       say("Your painting is ready.");
     } catch (error) {
-      if (!(error instanceof DOMException)) tellOf(error, () => void make(use));
-      else if (error.name === "NotAllowedError") trouble.value = ONCE_MORE;
+      const name = error instanceof DOMException ? error.name : "";
+      if (name === "NotAllowedError") trouble.value = ONCE_MORE;
+      else if (name !== "AbortError") tellOf(error, () => void make(use)); // else they shared it with nobody
     } finally {
       making.value = false;
     }

@@ -2,6 +2,8 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { takeToken } from "../api/client";
 import { wantsToken } from "../state";
 
+const TOKEN = /^[\x21-\x7e]+$/; // what a header can hold
+
 /** Asks for the caller's token. */
 export function TokenForm({ onToken }: { onToken: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -11,7 +13,12 @@ export function TokenForm({ onToken }: { onToken: () => void }) {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const field = new FormData(event.currentTarget as HTMLFormElement).get("token");
-    takeToken(typeof field === "string" ? field : "");
+    const text = typeof field === "string" ? field.trim() : "";
+    if (!TOKEN.test(text)) {
+      wantsToken.value = { wrong: true };
+      return;
+    }
+    takeToken(text);
     wantsToken.value = null;
     onToken();
   };

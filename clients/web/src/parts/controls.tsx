@@ -10,7 +10,6 @@ interface RangeProps {
   readonly step?: number;
   /** What the value means, in words. */
   readonly text: string;
-  readonly shows?: boolean;
 }
 
 /** A slider with its name, and its value beside it. */

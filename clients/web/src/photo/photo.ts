@@ -9,7 +9,8 @@ import { bytesOf, decode, drawn, encode, fit, scaled, type Size, sizeOf, square 
 const PREVIEW_SIDE = 1440; // px, the long side of what the page shows
 const THUMB_SIDE = 256; // px
 const MOST_REWRITTEN = 16_777_216; // pixels, what a canvas can hold in every browser
-const SPARE = 512 * 1024; // bytes of a message for what is beside the photo
+const MOST_BESIDE = 2 * 2 ** 20; // bytes of a message for what is beside the photo: a painting, what was brushed
+const LEAST_SIDE = 16; // px, below which a photo is not made smaller
 
 /** A photo, ready to be painted. Sizes are upright. */
 export interface Photo {
@@ -33,6 +34,7 @@ export async function openPhoto(file: File, facts: Facts, style: string): Promis
   const size = sizeOf(image);
   const keep = source === file ? facts.formats.includes(kind) : true;
   const sent = await withinLimits(source, image, facts, keep);
+  if (!sent) throw neverSmallEnough(file);
   const preview = drawn(image, fit(sent.size, PREVIEW_SIDE));
   return {
     name: file.name.replace(/\.[^.]*$/, "") || "photo",
@@ -66,7 +68,7 @@ async function readByBrowser(file: File, kind: string, facts: Facts, style: stri
 
 /** Has the server read a file that this browser cannot: at strength 0 it sends the photo back as it is. */
 async function readByServer(file: File, facts: Facts, style: string): Promise<Readable> {
-  if (file.size > facts.max_message_bytes - SPARE) throw tooLarge(file, facts);
+  if (file.size > mostBytes(facts)) throw tooLarge(file, facts);
   const request = {
     image: await bytesOf(file),
     style: { case: "styleId" as const, value: style },
@@ -84,17 +86,23 @@ interface Sent {
   readonly size: Size;
 }
 
-/** Returns the file itself where the server takes it, else a smaller one. */
-async function withinLimits(file: Blob, image: HTMLImageElement, facts: Facts, keep: boolean): Promise<Sent> {
+/** Returns how many bytes a photo may have, so that what goes with it finds room in the message. */
+function mostBytes({ max_message_bytes: most }: Facts): number {
+  return most - Math.min(MOST_BESIDE, most / 4);
+}
+
+/** Returns the file itself where the server takes it, else a smaller one; null where none is small enough. */
+async function withinLimits(file: Blob, image: HTMLImageElement, facts: Facts, keep: boolean): Promise<Sent | null> {
   const size = sizeOf(image);
   const pixels = size.width * size.height;
-  const most = facts.max_message_bytes - SPARE;
+  const most = mostBytes(facts);
   if (keep && file.size <= most && pixels <= facts.max_pixels) return { blob: file, size };
   let by = Math.min(1, Math.sqrt(Math.min(facts.max_pixels, MOST_REWRITTEN) / pixels));
   for (;;) {
     const less = scaled(size, by);
     const blob = await encode(drawn(image, less), "image/jpeg");
     if (blob.size <= most) return { blob, size: less };
+    if (Math.min(less.width, less.height) < LEAST_SIDE) return null;
     by *= 0.8;
   }
 }
@@ -111,6 +119,11 @@ function notAPicture(file: File): Plain {
 function unreadable(file: File): Plain {
   const next = "It may be damaged, or of a kind that is not known here. Save it as JPEG, or choose another photo.";
   return new Plain(`“${file.name}” cannot be read.`, next);
+}
+
+function neverSmallEnough(file: File): Plain {
+  const next = "Choose another, or ask who runs the server to let it take more.";
+  return new Plain(`“${file.name}” cannot be made small enough for this server.`, next);
 }
 
 function tooLarge(file: File, facts: Facts): Plain {
