@@ -1,5 +1,6 @@
 # Everything a person runs is here, and CI runs the same.
-#   make demo    a fresh machine to painted pictures and the studio: PHOTO=my.jpg for your own, STYLE=... for another style
+#   make demo    a fresh machine to painted pictures and the studio: PHOTO=my.jpg for your own, STYLE=... for another style,
+#                ANY_PAINTING=1 for the style of any painting as well, which takes torch
 #   make demo-stop   end the studio that make demo left running, which otherwise ends after an hour
 #   make test    install what the tests need, and run them all
 #   make image-test  build the image that serves on processors, and see that it does what docs/images.md promises
@@ -26,7 +27,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 
 .PHONY: demo demo-stop test image-test soak lint proto proto-release node web format clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(if $(ANY_PAINTING),$(VENV)/.optimize)
 	$(BIN)/python -m scripts.demo --studio $(if $(PHOTO),--photo "$(PHOTO)") $(if $(STYLE),--style "$(STYLE)")
 
 demo-stop: $(VENV)/.demo
@@ -76,6 +77,10 @@ $(BIN)/pip:
 
 $(VENV)/.demo: $(SOURCES) | $(BIN)/pip
 	$(INSTALL) '.[demo]'
+	touch $@
+
+$(VENV)/.optimize: $(VENV)/.demo
+	$(INSTALL) '.[demo,optimize]'
 	touch $@
 
 $(VENV)/.dev: $(SOURCES) | $(BIN)/pip

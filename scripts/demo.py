@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_table(painted)
     print(f"\nNow look at {sheet}")
     if server.studio:
+        if find_spec("torch") is None:
+            print("To paint in the style of any painting there as well: make demo ANY_PAINTING=1, which installs torch")
         print(f"For the next {MINUTES:g} minutes, or until `make demo-stop`, paint your own in a browser:")
         print(f"http://127.0.0.1:{server.studio}/")
     return 0
