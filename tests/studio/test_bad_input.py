@@ -17,7 +17,6 @@ from tests.studio.support import (
     address,
     assert_accessible,
     choose_style,
-    chromium,
     easel,
     jpeg,
     open_file,
@@ -31,12 +30,6 @@ from tests.studio.support import (
 )
 
 PIXELS = 300_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

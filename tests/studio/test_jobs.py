@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.programs import Program
@@ -18,7 +16,6 @@ from tests.studio.support import (
     begin_job,
     bring_both,
     choose_style,
-    chromium,
     download,
     easel,
     jpeg,
@@ -33,12 +30,6 @@ from tests.worker.processes import store_options, worker
 FRACTION_OF_A_JOB = 0.12  # s for each of its 40 steps
 NEVER_ENDING = 60.0
 CREATE = "/impasto.v1.Stylizer/CreateStylization"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def jobs_in(folder: Path) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from tests.studio.support import (
     begin_job,
     brush,
     choose_style,
-    chromium,
     download,
     easel,
     jpeg,
@@ -36,12 +35,6 @@ from tests.studio.support import (
 )
 
 STYLES = 16
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

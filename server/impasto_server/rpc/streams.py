@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
-from time import perf_counter
-from uuid import uuid4
 
 import grpc
 
 from impasto.errors import InvalidInput
 from impasto.logs import Log, note
 from impasto.masks import Mask
-from impasto.tracing import current_span, use
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.bundles.shelf import Shelf
 from impasto_server.callers import Caller
@@ -24,8 +21,8 @@ from impasto_server.rpc.budget import Budget, Share
 from impasto_server.rpc.facts import Totals
 from impasto_server.rpc.idleness import Idleness
 from impasto_server.rpc.incoming import Incoming
+from impasto_server.rpc.items import status_told, told_of
 from impasto_server.rpc.requests import read_mask, read_order
-from impasto_server.rpc.statuses import code_numbered, code_of, internal, status_of
 from impasto_server.rpc.windowed import windowed
 
 METHOD = "StylizeStream"
@@ -110,7 +107,7 @@ class Streams:
             share = self._budget.share()
 
             async def paint(item: pb.StylizeStreamItem) -> pb.StylizeStreamResponse:
-                answer = await self._told_of(item, config, caller, totals)
+                answer = await told_of(lambda: self._answer(item, config, caller, totals), totals, self._log)
                 share.change(answer.ByteSize() - item.ByteSize())
                 return answer
 
@@ -140,41 +137,16 @@ class Streams:
             mask=read_mask(config.defaults),
         )
 
-    async def _told_of(
-        self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
-    ) -> pb.StylizeStreamResponse:
-        """Return the answer to a photo, with a span and a line; in a task of its own, so that its notes are its own."""
-        begun = perf_counter()
-        span = current_span().begin("photo")
-        use(span)
-        note(item=totals.begun())
-        code = grpc.StatusCode.CANCELLED
-        try:
-            answer = await self._answer(item, config, caller, totals)
-            code = code_numbered(answer.error.code)
-            totals.answered(failed=code is not grpc.StatusCode.OK)
-            return answer
-        finally:
-            self._log.debug("photo", code=code.name, ms=facts.milliseconds(perf_counter() - begun))
-            span.tell(lambda: {"rpc.grpc.status_code": code.value[0], **facts.of_notes()})
-            span.end(failed=code in facts.FAULTS)
-
     async def _answer(
         self, item: pb.StylizeStreamItem, config: StreamConfig, caller: Caller, totals: Totals
-    ) -> pb.StylizeStreamResponse:
+    ) -> tuple[pb.StylizeStreamResponse, grpc.StatusCode]:
         try:
             response = await self._paint(item.request, config, caller, totals)
         except Exception as error:
-            status = status_of(error)
-            if status is None:
-                request_id = uuid4().hex
-                self._log.error("unexpected error", exc_info=error, item_request_id=request_id)
-                status = internal(request_id)
-            note(error=status.message)
-            self._metrics.item(code_of(status).name)
-            return pb.StylizeStreamResponse(id=item.id, error=status)
+            status, code = status_told(error, self._metrics, self._log)
+            return pb.StylizeStreamResponse(id=item.id, error=status), code
         self._metrics.item("OK")
-        return pb.StylizeStreamResponse(id=item.id, response=response)
+        return pb.StylizeStreamResponse(id=item.id, response=response), grpc.StatusCode.OK
 
     async def _paint(
         self, photo: pb.StylizeRequest, config: StreamConfig, caller: Caller, totals: Totals

@@ -10,7 +10,7 @@ from typing import Any
 from impasto.bundle import Bundle
 from impasto.errors import InvalidInput, StyleNotFound
 from impasto.v1 import stylizer_pb2 as api
-from impasto_server.rpc.inference.interface import IMAGE, PAINTED, Tensor
+from impasto_server.rpc.inference.interface import IMAGE, MOST_QUOTED, PAINTED, Tensor
 from impasto_server.rpc.inference.options import Value
 
 _FORMATS = {"jpeg": api.IMAGE_FORMAT_JPEG, "png": api.IMAGE_FORMAT_PNG, "webp": api.IMAGE_FORMAT_WEBP}
@@ -29,7 +29,6 @@ _NAMES = {
     "style_id": "style",
     "mask.feather": "mask_feather",
 }
-_MOST_QUOTED = 100  # characters of a text that may be anything
 _LONGEST_TEXT = 20_000  # bytes; a blend of as many styles as there may be is shorter
 
 
@@ -84,7 +83,7 @@ def _set(message: Any, name: str, given: Mapping[str, Value]) -> None:
         try:
             setattr(message, name, given[name])
         except (ValueError, TypeError):
-            raise InvalidInput(name, f"{given[name]!r:.{_MOST_QUOTED}} is out of range") from None
+            raise InvalidInput(name, f"{given[name]!r:.{MOST_QUOTED}} is out of range") from None
 
 
 def _check_no_file(given: Mapping[str, Value], output: Tensor) -> None:
@@ -124,7 +123,7 @@ def _style_id(asked: str, field: str, bundle: Bundle) -> str:
     where, _, style = asked.rpartition("/")
     if where not in ("", bundle.name, f"{bundle.name}@{bundle.version}"):
         raise InvalidInput(
-            field, f"{asked[:_MOST_QUOTED]!r} is of another model than {bundle.name!r}; ask that one for it"
+            field, f"{asked[:MOST_QUOTED]!r} is of another model than {bundle.name!r}; ask that one for it"
         )
     if not style:
         raise InvalidInput(field, f"is empty; give one of {', '.join(sorted(bundle.styles)[:20])}")
@@ -139,9 +138,9 @@ def _blend(text: str) -> Mapping[str, float]:
     except InvalidInput:
         raise
     except (ValueError, RecursionError):
-        raise InvalidInput("blend", f"{text[:_MOST_QUOTED]!r} is no JSON; give {_BLEND}") from None
+        raise InvalidInput("blend", f"{text[:MOST_QUOTED]!r} is no JSON; give {_BLEND}") from None
     if not isinstance(parts, dict) or not parts:
-        raise InvalidInput("blend", f"{text[:_MOST_QUOTED]!r} will not do; give {_BLEND}")
+        raise InvalidInput("blend", f"{text[:MOST_QUOTED]!r} will not do; give {_BLEND}")
     return {style: _weight(style, weight) for style, weight in parts.items()}
 
 
@@ -159,14 +158,14 @@ def _weight(style: str, weight: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InvalidInput(
-        "blend", f"the weight of {style[:_MOST_QUOTED]!r} is {weight!r:.{_MOST_QUOTED}}; give a number, 0 or more"
+        "blend", f"the weight of {style[:MOST_QUOTED]!r} is {weight!r:.{MOST_QUOTED}}; give a number, 0 or more"
     )
 
 
 def _choice(given: Mapping[str, Value], name: str, choices: Mapping[str, Any]) -> Any:
     text = _text(given, name)
     if text.lower() not in choices:
-        raise InvalidInput(name, f"{text[:_MOST_QUOTED]!r} is unknown; give one of {', '.join(choices)}")
+        raise InvalidInput(name, f"{text[:MOST_QUOTED]!r} is unknown; give one of {', '.join(choices)}")
     return choices[text.lower()]
 
 

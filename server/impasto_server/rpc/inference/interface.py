@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from impasto_server.raw import Depth
 
+MOST_QUOTED = 100  # characters of what was sent, where an error repeats it
 MAX_PHOTOS = 64
 """That one request may bring."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from impasto.errors import InvalidInput
 from impasto.inference import open_inference_pb2 as pb
-from impasto_server.rpc.inference.interface import OPTIONS, Tensor
+from impasto_server.rpc.inference.interface import MOST_QUOTED, OPTIONS, Tensor
 from impasto_server.rpc.inference.tensors import Input
 
 Value = bytes | str | float | int | bool
@@ -19,7 +19,6 @@ _OPTIONS = {option.name: option for option in OPTIONS}
 _BY_INPUT_ALONE = ("mask",)  # a picture is no text
 _PATTERNS = {"FP32": struct.Struct("<f"), "INT32": struct.Struct("<i"), "BOOL": struct.Struct("<?")}
 _YES_AND_NO = {"true": True, "false": False}
-_MOST_QUOTED = 100  # characters of a value that may be anything
 
 TIMEOUT = "timeout"
 FINAL = "triton_enable_empty_final_response"
@@ -79,10 +78,10 @@ def _known(name: str) -> Tensor:
         raise InvalidInput(name, "is given as a parameter; send it as an input of data type BYTES")
     if name in _OPTIONS:
         return _OPTIONS[name]
-    near = get_close_matches(name[:_MOST_QUOTED], _OPTIONS, n=1)
+    near = get_close_matches(name[:MOST_QUOTED], _OPTIONS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     known = ", ".join(one for one in _OPTIONS if one not in _BY_INPUT_ALONE)
-    raise InvalidInput("parameters", f"no parameter is named {name[:_MOST_QUOTED]!r}{hint} There are: {known}")
+    raise InvalidInput("parameters", f"no parameter is named {name[:MOST_QUOTED]!r}{hint} There are: {known}")
 
 
 def _element(sent: Input, photo: int) -> Value:
@@ -125,4 +124,4 @@ def _kinds(option: Tensor) -> str:
 
 
 def _quoted(value: object) -> str:
-    return repr(value)[:_MOST_QUOTED]
+    return repr(value)[:MOST_QUOTED]

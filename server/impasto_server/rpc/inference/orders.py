@@ -11,12 +11,10 @@ from impasto.inference import open_inference_pb2 as pb
 from impasto_server.order import TrainedOrder
 from impasto_server.raw import RawPhoto
 from impasto_server.rpc.inference.api_requests import api_request, naming
-from impasto_server.rpc.inference.interface import ANSWERS, DEPTHS, OUTPUTS, PHOTOS, Tensor
+from impasto_server.rpc.inference.interface import ANSWERS, DEPTHS, MOST_QUOTED, OUTPUTS, PHOTOS, Tensor
 from impasto_server.rpc.inference.options import FINAL, TIMEOUT, Options
 from impasto_server.rpc.inference.tensors import Input, read_inputs
 from impasto_server.rpc.requests import read_order
-
-_MOST_QUOTED = 100  # characters of a name that may be anything
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def _output(request: pb.ModelInferRequest, photos: Tensor) -> Tensor:
     names = [output.name for output in request.outputs] or [ANSWERS[photos.name]]
     unknown = next((name for name in names if name not in OUTPUTS), None)
     if unknown is not None:
-        raise InvalidInput("outputs", f"none is named {unknown[:_MOST_QUOTED]!r}; there are: {', '.join(OUTPUTS)}")
+        raise InvalidInput("outputs", f"none is named {unknown[:MOST_QUOTED]!r}; there are: {', '.join(OUTPUTS)}")
     if len(names) > 1:
         raise InvalidInput("outputs", f"{' and '.join(names[:3])} are asked for; each is the picture, so ask for one")
     return OUTPUTS[names[0]]

@@ -15,13 +15,13 @@ from impasto_server.bundles.stock import Stock
 from impasto_server.bundles.store import label
 from impasto_server.errors import BundleRefused, LastBundle
 from impasto_server.health import Health
+from impasto_server.rpc.inference.interface import MOST_QUOTED
 from impasto_server.rpc.inference.models import Models
 from impasto_server.rpc.inference.servicer import InferenceDescriptions
 from impasto_server.rpc.inference.statistics import Statistics
 
 _SOURCE = "source"
 _CONFIG = "config"
-_MOST_QUOTED = 100  # characters of a name that may be anything
 
 
 class InferenceRepository(InferenceDescriptions):
@@ -69,7 +69,7 @@ class InferenceRepository(InferenceDescriptions):
             found, _ = await loader.on_thread(label, source)
             if found != name:
                 raise InvalidInput(
-                    "model_name", f"is {name[:_MOST_QUOTED]!r}, and the bundle there is {found!r}; give that name"
+                    "model_name", f"is {name[:MOST_QUOTED]!r}, and the bundle there is {found!r}; give that name"
                 )
             await loader.load(source, by_hand=True)
         except BundleRefused as error:
@@ -89,7 +89,7 @@ def _read_source(parameters: Mapping[str, pb.ModelRepositoryParameter]) -> str:
     for name in parameters:
         if name not in (_SOURCE, _CONFIG):
             raise InvalidInput(
-                "parameters", f"{name[:_MOST_QUOTED]!r} is not known; give {_SOURCE}, or {_CONFIG} with it, or none"
+                "parameters", f"{name[:MOST_QUOTED]!r} is not known; give {_SOURCE}, or {_CONFIG} with it, or none"
             )
     if _SOURCE in parameters:
         return parameters[_SOURCE].string_param

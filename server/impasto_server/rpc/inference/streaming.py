@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
-from time import perf_counter
-from uuid import uuid4
 
 import grpc
 
 from impasto.inference import open_inference_pb2 as pb
-from impasto.logs import Log, note
-from impasto.tracing import current_span, use
+from impasto.logs import Log
 from impasto_server.callers import Caller
 from impasto_server.metrics import Metrics
-from impasto_server.rpc import facts
 from impasto_server.rpc.budget import Budget, Share
 from impasto_server.rpc.facts import Totals
 from impasto_server.rpc.idleness import Idleness
 from impasto_server.rpc.incoming import Incoming
 from impasto_server.rpc.inference.sittings import Sittings
-from impasto_server.rpc.statuses import code_of, internal, status_of
+from impasto_server.rpc.items import status_told, told_of
 from impasto_server.rpc.windowed import windowed
 
 METHOD = "ModelStreamInfer"
@@ -79,7 +75,7 @@ class InferenceStreams:
 
         async def work(item: _Counted) -> tuple[pb.ModelStreamInferResponse, int]:
             request, taken = item
-            answer = await self._told_of(request, caller, totals)
+            answer = await told_of(lambda: self._answer(request, caller, totals), totals, self._log)
             size = sum(map(len, answer.infer_response.raw_output_contents))
             share.change(size - taken)
             return answer, size
@@ -94,38 +90,13 @@ class InferenceStreams:
                     idleness.answered()
                     share.change(-size)
 
-    async def _told_of(
-        self, request: pb.ModelInferRequest, caller: Caller, totals: Totals
-    ) -> pb.ModelStreamInferResponse:
-        """Return the answer to a request, with a span and a line: in a task of its own, so its notes are its own."""
-        begun = perf_counter()
-        span = current_span().begin("photo")
-        use(span)
-        note(item=totals.begun())
-        code = grpc.StatusCode.CANCELLED
-        try:
-            answer, code = await self._answer(request, caller, totals)
-            totals.answered(failed=code is not grpc.StatusCode.OK)
-            return answer
-        finally:
-            self._log.debug("photo", code=code.name, ms=facts.milliseconds(perf_counter() - begun))
-            span.tell(lambda: {"rpc.grpc.status_code": code.value[0], **facts.of_notes()})
-            span.end(failed=code in facts.FAULTS)
-
     async def _answer(
         self, request: pb.ModelInferRequest, caller: Caller, totals: Totals
     ) -> tuple[pb.ModelStreamInferResponse, grpc.StatusCode]:
         try:
             response = await self._sittings.answer(request, caller, totals, method=METHOD, patient=True)
         except Exception as error:
-            status = status_of(error)
-            if status is None:
-                request_id = uuid4().hex
-                self._log.error("unexpected error", exc_info=error, item_request_id=request_id)
-                status = internal(request_id)
-            note(error=status.message)
-            code = code_of(status)
-            self._metrics.item(code.name)
+            status, code = status_told(error, self._metrics, self._log)
             nothing = pb.ModelInferResponse(id=request.id)  # which tells a caller what went wrong
             return pb.ModelStreamInferResponse(error_message=status.message, infer_response=nothing), code
         self._metrics.item("OK")

@@ -12,11 +12,10 @@ import numpy as np
 
 from impasto.errors import InvalidInput
 from impasto.inference import open_inference_pb2 as pb
-from impasto_server.rpc.inference.interface import INPUTS, MAX_PHOTOS, Tensor
+from impasto_server.rpc.inference.interface import INPUTS, MAX_PHOTOS, MOST_QUOTED, Tensor
 
 _PREFIX = struct.Struct("<I")
 _STRIP = 65_536  # elements that are looked at at once, so that other threads get their turn
-_MOST_QUOTED = 100  # characters of a name that may be anything
 
 _SIZES = {"BOOL": 1, "UINT8": 1, "INT32": 4, "FP32": 4}  # bytes of an element
 _CONTENTS = {
@@ -85,15 +84,15 @@ def _shared_out(request: pb.ModelInferRequest) -> dict[int, bytes]:
 def _named(name: str) -> Tensor:
     if name in INPUTS:
         return INPUTS[name]
-    near = get_close_matches(name[:_MOST_QUOTED], INPUTS, n=1)
+    near = get_close_matches(name[:MOST_QUOTED], INPUTS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise InvalidInput("inputs", f"no input is named {name[:_MOST_QUOTED]!r}{hint} There are: {', '.join(INPUTS)}")
+    raise InvalidInput("inputs", f"no input is named {name[:MOST_QUOTED]!r}{hint} There are: {', '.join(INPUTS)}")
 
 
 def _checked_shape(tensor: Tensor, sent: pb.ModelInferRequest.InferInputTensor) -> tuple[int, ...]:
     if sent.datatype != tensor.datatype:
         raise InvalidInput(
-            tensor.name, f"has the data type {sent.datatype[:_MOST_QUOTED]!r}; send {tensor.datatype}{_other(tensor)}"
+            tensor.name, f"has the data type {sent.datatype[:MOST_QUOTED]!r}; send {tensor.datatype}{_other(tensor)}"
         )
     shape = tuple(sent.shape)
     if not _is_like(shape, tensor):
