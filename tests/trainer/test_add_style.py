@@ -206,7 +206,22 @@ def test_an_id_that_the_new_bundle_would_have_twice_is_refused(
     given = arguments(tmp_path, base, "--steps", "1", "--keep")
     given[1] = str(painting(tmp_path / "Coarse.png"))
     assert main(given) == 1
-    assert "has a style 'coarse' already; rename Coarse.png" in capsys.readouterr().err
+    assert "has a style 'coarse' already; rename Coarse.png, or give --replace" in capsys.readouterr().err
+
+
+def test_a_style_of_the_bundle_is_learnt_anew_and_takes_its_place(tmp_path: Path, base: Bundle) -> None:
+    given = arguments(
+        tmp_path, base, "--steps", "2", "--keep", "--replace", "--name", "base", "--content-budget", "0.2"
+    )
+    given[1] = str(painting(tmp_path / "Coarse.png"))
+    assert main(given) == 0
+
+    made = load_bundle(tmp_path / "mine")
+    assert (made.version, list(made.styles)) == ("4", ["coarse", "plain"])
+    assert np.abs(made.code("coarse") - base.code("coarse")).max() > 0
+    np.testing.assert_array_equal(made.code("plain"), base.code("plain"))
+    np.testing.assert_array_equal(made.identity, base.identity)
+    assert made.manifest["training"]["recipe"]["content_budget"] == 0.2
 
 
 def test_facts_of_one_painting_do_not_fit_two(tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

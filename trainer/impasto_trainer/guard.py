@@ -13,6 +13,17 @@ _EXPLODED = 4.0  # times the median of the totals
 _PATIENCE = 20  # steps in a row that are so high
 _MEDIAN_OF = 101  # totals
 _MOST_ROLLBACKS = 5
+_STEEPEST = 1e6  # norm of a gradient; those of steps that train are below 100
+
+
+def leads_on(gradient_norm: float) -> bool:
+    """Return whether a step may be taken along a gradient, by its norm.
+
+    A picture of one colour has next to no variance in any layer. Each of the instance norms then makes the gradient
+    some thirty times as steep (one over the root of its epsilon), until it is beyond all numbers. The loss of such a
+    step is in order, and so is the network: only the step is not to be taken.
+    """
+    return gradient_norm <= _STEEPEST
 
 
 class Guard:
@@ -20,7 +31,7 @@ class Guard:
 
     Attributes:
         rollbacks: how often the training went back to an earlier state; each time halved the rate.
-        suspicious: how many steps in a row had a total that is too high.
+        suspicious: how many steps in a row had a total that is too high, or a gradient that leads nowhere.
     """
 
     def __init__(self) -> None:
@@ -37,16 +48,17 @@ class Guard:
         """Return what is wrong with this step if the training has diverged, else None."""
         if not math.isfinite(total):
             return f"the loss is {total}"
-        if not math.isfinite(gradient_norm):
-            return f"the gradient's norm is {gradient_norm}"
         usual = statistics.median(self._totals) if len(self._totals) >= _PATIENCE else math.inf
-        if total <= _EXPLODED * usual:
+        steep = not leads_on(gradient_norm)
+        if total <= _EXPLODED * usual and not steep:
             self.suspicious = 0
             self._totals.append(total)
             return None
         self.suspicious += 1
         if self.suspicious < _PATIENCE:
             return None
+        if steep:
+            return f"for {_PATIENCE} steps the gradient led nowhere, its norm last {gradient_norm:.4g}"
         return f"for {_PATIENCE} steps the loss was above {_EXPLODED:g} times its median {usual:.4g}, last {total:.4g}"
 
     def roll_back(self, wrong: str) -> None:

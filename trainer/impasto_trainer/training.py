@@ -26,7 +26,7 @@ from impasto.nn.precision import mixed_precision
 from impasto.nn.transformer import TransformerNet, new_code
 from impasto_trainer.balance import Balance
 from impasto_trainer.draws import draw
-from impasto_trainer.guard import Guard
+from impasto_trainer.guard import Guard, leads_on
 from impasto_trainer.objective import TERMS, Objective
 from impasto_trainer.paintings import Painting, style_grams
 from impasto_trainer.photos import Crop, PhotoCrops, loader
@@ -195,7 +195,7 @@ class Training:
         wrong = self.guard.judge(total, norm)
         if wrong:
             self._roll_back(wrong)
-        else:
+        elif leads_on(norm):
             self.optimizer.step()
         self.step += 1
         if self.step % _REMEMBER_EVERY == 0 and not self.guard.suspicious:

@@ -36,7 +36,7 @@ HELP = "learn a new style for a bundle's transformer, in minutes"
 
 CODE_PACE = {"steps": 1500, "batch": 4, "crop": 224, "learning_rate": 0.004, "warmup": 50}
 FULL_PACE = {"steps": 6000, "batch": 4, "crop": 256, "learning_rate": 0.001, "warmup": 100}
-_FROM_THE_BUNDLE = ("style_weight", "content_weight", "painting_size", "seed")
+_FROM_THE_BUNDLE = ("content_budget", "style_weight", "content_weight", "painting_size", "seed")
 _FACTS = ("title", "artist", "year", "source")
 _FIGURE = f"style fraction of its thumbnail at {JUDGED_AT} px"
 
@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="photos to learn on")
     parser.add_argument("--name", help="the new bundle's name [the directory's]")
     parser.add_argument("--keep", action="store_true", help="take the bundle's own styles along")
+    parser.add_argument(
+        "--replace", action="store_true", help="a style that the bundle has already is learnt anew and takes its place"
+    )
     parser.add_argument("--full", action="store_true", help="train the transformer too; --out is then as fit's")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped, with its recipe")
     add_perception_options(parser)
@@ -193,9 +196,11 @@ def _kept(options: argparse.Namespace, base: Bundle, paintings: Sequence[Paintin
         kept.append(_present(options.out, base))
     for bundle in kept:
         for painting in paintings:
-            if painting.style in bundle.styles and not (options.resume and bundle.path == options.out):
+            again = options.replace or (options.resume and bundle.path == options.out)
+            if painting.style in bundle.styles and not again:
                 raise InvalidInput(
-                    "painting", f"{bundle.path} has a style {painting.style!r} already; rename {painting.file}"
+                    "painting",
+                    f"{bundle.path} has a style {painting.style!r} already; rename {painting.file}, or give --replace",
                 )
     return kept
 
