@@ -1,8 +1,9 @@
-"""The transformer's graph in half precision (fp16): its convolutions, and what carries numbers from one to the next.
+"""The transformer's graph in half precision (fp16): its convolutions, and all between the first of them and the last.
 
-Everything else stays in fp32: instance norm, whose sums over a picture fp16 cannot hold; the sigmoid and the gate,
-which add the photo itself; the inputs and the output. The weights stay where they are, in fp32, with a Cast behind
-each, which the runtime computes once, when it opens the graph.
+An instance norm takes and gives fp16 as well, but ONNX Runtime's CUDA provider adds up and divides in fp32 within it;
+the CPU's has none for fp16, and puts a Cast on either side of one for fp32. Everything else stays in fp32: the sigmoid
+and the gate, which add the photo itself; the inputs and the output. The weights stay where they are, in fp32, with a
+Cast behind each, which the runtime computes once, when it opens the graph.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 import onnx
 from onnx import NodeProto, TensorProto, helper
 
-_IN_FULL = {"InstanceNormalization"}
 _CARRIERS = {"Pad", "Reshape", "Slice", "Transpose", "Unsqueeze"}
 """Operators that hand numbers on unchanged, so that it does not matter on which side of them they are rounded."""
 
@@ -90,7 +90,7 @@ def _half_nodes(nodes: Iterable[NodeProto], types: dict[str, int]) -> set[str]:
         if node.op_type == "Conv" or leads_on:
             ahead.update(node.input)
         between = node.op_type == "Conv" or (leads_on and node.output[0] in behind)
-        if types.get(node.output[0]) == TensorProto.FLOAT and node.op_type not in _IN_FULL and between:
+        if types.get(node.output[0]) == TensorProto.FLOAT and between:
             half.add(node.output[0])
     return half | _carriers(nodes, half, types)
 

@@ -16,6 +16,7 @@ from impasto.engine.precision import LEAST_DECIBELS, decibels_kept
 from impasto.engine.static import CPU_PLACE
 from impasto.errors import ExportError
 from impasto_exporter.half import in_half
+from impasto_exporter.scaling import with_scaling_norms
 
 _ADDED_BY_WRITING = ("format_version", "files")
 
@@ -75,7 +76,7 @@ def with_half(
     Raises:
         BundleError, ExportError, EngineError, MissingDependency: as `add_half`.
     """
-    graph = in_half(onnx.load_model_from_string(files[GRAPH])).SerializeToString()
+    graph = in_half(with_scaling_norms(onnx.load_model_from_string(files[GRAPH]))).SerializeToString()
     precisions = {"fp32": GRAPH, "fp16": HALF_GRAPH}
     added = {**files, HALF_GRAPH: graph}
     with tempfile.TemporaryDirectory() as scratch:

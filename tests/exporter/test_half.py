@@ -24,6 +24,7 @@ from impasto_exporter.export import Export, export
 from impasto_exporter.half import in_half
 from impasto_exporter.half_variant import add_half
 from impasto_exporter.main import main
+from impasto_exporter.scaling import with_scaling_norms
 
 
 def exported(path: Path, design: str = "shuffle-cin") -> Export:
@@ -75,7 +76,7 @@ def test_every_design_has_a_graph_in_half_precision_that_paints_the_same(done: E
         assert np.abs(half.run(photo, code) - expected).max() < 0.02
 
 
-def test_convolutions_are_in_half_precision_and_norms_and_gate_are_not(done: Export) -> None:
+def test_convolutions_and_norms_are_in_half_precision_and_the_gate_is_not(done: Export) -> None:
     model = onnx.load(done.bundle.graph_in("fp16"), load_external_data=False)
     kinds = types(model)
 
@@ -83,8 +84,8 @@ def test_convolutions_are_in_half_precision_and_norms_and_gate_are_not(done: Exp
         nodes = [node for node in model.graph.node if node.op_type == operator]
         return {kinds[name] for node in nodes for name in (node.input[0], node.output[0])}
 
-    assert of("Conv") == of("Pad") == of("Relu") == {TensorProto.FLOAT16}
-    assert of("InstanceNormalization") == of("Sigmoid") == of("Clip") == {TensorProto.FLOAT}
+    assert of("Conv") == of("Pad") == of("Relu") == of("InstanceNormalization") == {TensorProto.FLOAT16}
+    assert of("Sigmoid") == of("Clip") == {TensorProto.FLOAT}
     (painted,) = model.graph.output
     gate = {name for node in model.graph.node if painted.name in node.output for name in node.input}
     behind = [node for node in model.graph.node if gate.intersection(node.output)]
@@ -102,10 +103,14 @@ def test_every_value_is_rounded_once_where_it_is_used_twice(done: Export) -> Non
 
 def test_both_graphs_refer_to_the_same_weights(done: Export) -> None:
     models = [onnx.load(path, load_external_data=False) for path in done.bundle.graphs.values()]
-    one, other = (model.graph.initializer for model in models)
+    stored = TensorProto.EXTERNAL
+    one, other = (
+        [tensor.SerializeToString() for tensor in model.graph.initializer if tensor.data_location == stored]
+        for model in models
+    )
 
     assert done.bundle.graph_in("fp16").stat().st_size < 100_000
-    assert [tensor.SerializeToString() for tensor in one] == [tensor.SerializeToString() for tensor in other]
+    assert one == other != []
 
 
 def test_a_graph_that_ends_in_half_precision_still_returns_fp32() -> None:
@@ -182,5 +187,5 @@ def test_the_starter_has_one_that_every_style_passes() -> None:
     assert list(starter.graphs) == ["fp32", "fp16"]
     assert report["decibels"].keys() == starter.styles.keys()
     assert min(report["decibels"].values()) >= report["least_decibels"] == LEAST_DECIBELS
-    made = in_half(onnx.load(starter.graph, load_external_data=False))
+    made = in_half(with_scaling_norms(onnx.load(starter.graph, load_external_data=False)))
     assert starter.graph_in("fp16").read_bytes() == made.SerializeToString()

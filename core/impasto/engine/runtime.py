@@ -61,6 +61,7 @@ def runtime() -> Any:
         raise MissingDependency("onnxruntime", "cpu") from error
     except ImportError as error:
         raise EngineError(f"onnxruntime is installed but cannot be loaded: {error}; reinstall it") from error
+    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)  # of what belongs to no session, as a device's memory
     return onnxruntime
 
 
