@@ -53,8 +53,9 @@ class Preconditioner:
     def learn(self, move: Tensor, turn: Tensor) -> None:
         """Take in a move and the change of the gradient that came with it, [1, 3, H, W] each."""
         self._pairs += 1
-        self._moves = _MEMORY * self._moves + _smoothed_squares(move)
-        self._turns = _MEMORY * self._turns + _smoothed_squares(turn)
+        moved, turned = _smoothed_squares(torch.cat([move, turn])).chunk(2)
+        self._moves = _MEMORY * self._moves + moved
+        self._turns = _MEMORY * self._turns + turned
         if self._pairs >= _LEAST_PAIRS:
             self._reach = self._learnt()
 
@@ -69,24 +70,24 @@ class Preconditioner:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
         self._pairs = int(state["learnt_pairs"])
-        self._moves, self._turns = state["learnt_moves"], state["learnt_turns"]
+        self._moves, self._turns = (state[f"learnt_{kind}"].view_as(self._reach) for kind in ("moves", "turns"))
         if self._pairs >= _LEAST_PAIRS:
             self._reach = self._learnt()
 
     def _learnt(self) -> Tensor:
         reach = (self._moves / self._turns.clamp_min(_TINY)).sqrt_()
-        height, width = reach.shape[1] >> 1, reach.shape[2] >> 1
-        lightness = reach[0].clone()
+        height, width = reach.shape[2] >> 1, reach.shape[3] >> 1
+        lightness = reach[0, 0].clone()
         lightness[:height, :width] = torch.nan
         low, high = _RANGE
         return (reach / lightness.nanmedian().clamp_min(_TINY)).clamp_(low, high)
 
 
-def _smoothed_squares(image: Tensor) -> Tensor:
-    """Return the squared coefficients' means over neighbourhoods [3, H', W'], and a little of the whole band's."""
-    squares = analyse(image).square_()
+def _smoothed_squares(images: Tensor) -> Tensor:
+    """Return the squared coefficients' means over neighbourhoods [N, 3, H', W'], and a little of the whole band's."""
+    squares = analyse(images).square_()
     for _, band in bands(squares):
-        mean = band.mean((1, 2), keepdim=True)
+        mean = band.mean((2, 3), keepdim=True)
         near = F.avg_pool2d(band, 2 * _RADIUS + 1, stride=1, padding=_RADIUS, count_include_pad=False)
-        band.copy_(near + _FLOOR * mean)
+        band.copy_(near.add_(mean, alpha=_FLOOR))
     return squares

@@ -6,7 +6,6 @@ is added on the right and at the bottom is 0, and cut off again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -20,51 +19,71 @@ _COLORS = torch.nn.functional.normalize(  # lightness, red against blue, green a
 )
 
 
-def analyse(image: Tensor) -> Tensor:
-    """Return the coefficients [3, H', W'] of a picture [1, 3, H, W], each side filled up to a multiple of 2^LEVELS.
+_SQUARE = (
+    0.5
+    * torch.tensor(  # of four neighbours: their mean, twice, and stripes upright, level, and both; its inverse
+        [[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
+    )
+)
+
+
+def analyse(images: Tensor) -> Tensor:
+    """Return the coefficients [N, 3, H', W'] of pictures [N, 3, H, W], each side filled up to a multiple of 2^LEVELS.
 
     The coefficients of a level's three kinds of stripes lie where its picture was, and the next level's in the corner
     of that (see `bands`).
     """
-    height, width = image.shape[2:]
+    height, width = images.shape[2:]
     side = 2**LEVELS
-    values = torch.einsum("ij,jhw->ihw", _COLORS.to(image), image[0])
+    values = torch.einsum("ij,njhw->nihw", _COLORS.to(images), images)
     values = F.pad(values, (0, -width % side, 0, -height % side)).contiguous()
     for level in range(LEVELS):
-        corner = values[:, : values.shape[1] >> level, : values.shape[2] >> level]
-        corner.copy_(_halved(_halved(corner, 1), 2))
+        corner = _corner(values, level)
+        _transform(_squares(corner), _quarters(corner))
     return values
 
 
 def synthesise(values: Tensor, height: int, width: int) -> Tensor:
-    """Return the picture [1, 3, height, width] of these coefficients; the transpose of `analyse`, and its inverse."""
+    """Return the pictures [N, 3, height, width] of these coefficients; the transpose of `analyse`, and its inverse."""
     values = values.clone()
     for level in reversed(range(LEVELS)):
-        corner = values[:, : values.shape[1] >> level, : values.shape[2] >> level]
-        corner.copy_(_doubled(_doubled(corner, 2), 1))
-    image = torch.einsum("ij,ihw->jhw", _COLORS.to(values), values[:, :height, :width])
-    return image[None].contiguous(memory_format=torch.channels_last)
+        corner = _corner(values, level)
+        _transform(_quarters(corner), _squares(corner))
+    images = torch.einsum("ij,nihw->njhw", _COLORS.to(values), values[..., :height, :width])
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def bands(values: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Yield a level's number, 1 for the finest, and its coefficients of one kind of stripes [3, h, w], a view of all.
+    """Yield a level's number, 1 for the finest, and its coefficients of one kind of stripes, a view of all.
 
     The means that are left count as one more kind of the coarsest level.
+
+    Args:
+        values: [N, 3, H', W'], as `analyse` returns them; [N, 3, h, w] is what is yielded.
     """
     for level in range(1, LEVELS + 1):
-        height, width = values.shape[1] >> level, values.shape[2] >> level
-        yield level, values[:, :height, width : 2 * width]
-        yield level, values[:, height : 2 * height, :width]
-        yield level, values[:, height : 2 * height, width : 2 * width]
-    yield LEVELS, values[:, :height, :width]
+        for row, column in ((0, 1), (1, 0), (1, 1)):
+            yield level, _quarters(_corner(values, level - 1))[row, column]
+    yield LEVELS, _corner(values, LEVELS)
 
 
-def _halved(values: Tensor, axis: int) -> Tensor:
-    """Return neighbours' sums, and then their differences, along an axis."""
-    even, odd = values.unfold(axis, 2, 2).unbind(-1)
-    return torch.cat([even + odd, even - odd], axis) * math.sqrt(0.5)
+def _corner(values: Tensor, level: int) -> Tensor:
+    return values[..., : values.shape[-2] >> level, : values.shape[-1] >> level]
 
 
-def _doubled(values: Tensor, axis: int) -> Tensor:
-    sums, differences = values.chunk(2, axis)
-    return torch.stack([sums + differences, sums - differences], axis + 1).flatten(axis, axis + 1) * math.sqrt(0.5)
+def _squares(corner: Tensor) -> Tensor:
+    """Return each place of the squares of 2 x 2 px that a picture [N, 3, h, w] is made of: [2, 2, N, 3, h/2, w/2]."""
+    count, colors, height, width = corner.shape
+    return corner.view(count, colors, height // 2, 2, width // 2, 2).permute(3, 5, 0, 1, 2, 4)
+
+
+def _quarters(corner: Tensor) -> Tensor:
+    """Return each quarter of a picture [N, 3, h, w]: [2, 2, N, 3, h/2, w/2]."""
+    count, colors, height, width = corner.shape
+    return corner.view(count, colors, 2, height // 2, 2, width // 2).permute(2, 4, 0, 1, 3, 5)
+
+
+def _transform(source: Tensor, target: Tensor) -> None:
+    """Write four transformed values where `target` has a square's; one product, however many pictures there are."""
+    fours = source.reshape(4, -1)
+    target.copy_((_SQUARE.to(fours) @ fours).view(source.shape))
