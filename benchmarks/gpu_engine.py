@@ -43,7 +43,6 @@ TRIALS: dict[str, Mapping[str, str]] = {
     "as it is": {},
     "channels last": {"prefer_nhwc": "1"},
     "exhaustive search": {"cudnn_conv_algo_search": "EXHAUSTIVE"},
-    "bias in the convolution": {"fuse_conv_bias": "1"},
     "nothing captured": {"enable_cuda_graph": "0"},
 }
 """What the CUDA provider may be told beyond what the engine tells it."""
@@ -112,10 +111,14 @@ def served_table(options: argparse.Namespace) -> str:
     bundle = load_bundle(options.bundle)
     provider = available_providers()[0]
     style, code = next(iter(bundle.codes.items()))
-    serving = ["--bundle", str(bundle.path), "--provider", provider.value, "--log-level", "warning"]
+    places = str(2 * max(options.clients))  # so that nobody is refused
+    serving = ["--bundle", str(bundle.path), "--provider", provider.value, "--max-concurrent-requests", places]
     engine = open_engine(bundle, provider=provider)
     rows = []
-    with tempfile.TemporaryDirectory() as folder, local_server(Path(folder), serving) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_server(Path(folder), [*serving, "--log-level", "warning"]) as server,
+    ):
         for size in options.sizes:
             ceiling = max(_throughput(engine, code, batch, size, options.runs) for batch in (1, options.batches[-1]))
             for clients in options.clients:

@@ -38,9 +38,18 @@ def available_providers() -> list[Provider]:
     found = [Provider.CPU]
     if openvino_device(ort) is not None:
         found.insert(0, Provider.OPENVINO)
-    if CUDA in ort.get_available_providers() and _cuda_device_present():
+    if cuda_is_here():
         found.insert(0, Provider.CUDA)
     return found
+
+
+def cuda_is_here() -> bool:
+    """Tell whether this installation and machine have CUDA, which `available_providers` puts first.
+
+    Raises:
+        MissingDependency, EngineError: as `available_providers`.
+    """
+    return CUDA in runtime().get_available_providers() and _cuda_device_present()
 
 
 def runtime() -> Any:

@@ -20,7 +20,12 @@ class EngineOptions(BaseModel, frozen=True):
         ge=0,
         description="pictures of one size that an engine may paint at once; 0 finds out at the start what it gains by",
     )
-    codec_threads: int = Field(2, ge=1, description="threads that decode, scale and encode pictures")
+    codec_threads: int = Field(
+        0,
+        ge=0,
+        description="threads that decode, scale and encode pictures; 0 is 2 beside an engine on the processor, and one "
+        "a core, 8 at most, where a GPU paints",
+    )
     cache_bytes: int = Field(
         0, ge=0, description="memory for results, which are then not painted again for the same request; 0 keeps none"
     )

@@ -9,6 +9,8 @@ from threading import get_ident
 from time import perf_counter
 from typing import ParamSpec, TypeVar
 
+from impasto.engine import Provider, cuda_is_here
+from impasto.machine import usable_cores
 from impasto_server.errors import ShuttingDown
 from impasto_server.life.watchdog import Overdue
 
@@ -16,6 +18,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREAD_NAME = "impasto-codec"
+_BESIDE_PROCESSORS = 2  # an engine on the processor takes the cores itself
+_MOST = 8  # each may decode a photo of the largest size
+
+
+def threads_beside(provider: str) -> int:
+    """Return how many codec threads serve an engine best.
+
+    Args:
+        provider: as the configuration names it: a Provider's value, or auto.
+    """
+    on_a_gpu = provider == Provider.CUDA.value or (provider == "auto" and cuda_is_here())
+    return max(_BESIDE_PROCESSORS, min(_MOST, usable_cores())) if on_a_gpu else _BESIDE_PROCESSORS
 
 
 class Codec:

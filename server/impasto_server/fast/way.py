@@ -5,7 +5,7 @@ from __future__ import annotations
 from impasto_server.config import Config
 from impasto_server.fast.admission import Admission
 from impasto_server.fast.cache import CachingPainter, Results
-from impasto_server.fast.codec import Codec
+from impasto_server.fast.codec import Codec, threads_beside
 from impasto_server.fast.engines import Engines
 from impasto_server.fast.forecast import Forecast
 from impasto_server.fast.pace import Pace
@@ -35,7 +35,7 @@ class FastWay:
         self._scheduler = Scheduler(engines, config.engine_runs, pace)
         forecast = Forecast(self._scheduler, config.engine_runs, config.max_wait_seconds)
         self.admission = Admission(config.max_concurrent_requests, forecast.wait)
-        self.codec = Codec(config.codec_threads)
+        self.codec = Codec(config.codec_threads or threads_beside(config.provider))
         results = Results(config.cache_bytes)
         self.painter: Paints = Painter(
             self._scheduler,
