@@ -91,7 +91,9 @@ class Objective:
         (gradient,) = torch.autograd.grad(total.sum(), picture)
         # In one order, whatever the layers preferred: sums over it, and so a resumed run, depend on that to a bit.
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        return Evaluation(total.item(), content.item(), style.item(), gradient)
+        # At once: a GPU is waited for each time that it is asked.
+        whole, of_content, of_style = torch.cat([total, content, style]).tolist()
+        return Evaluation(whole, of_content, of_style, gradient)
 
 
 @torch.no_grad()
