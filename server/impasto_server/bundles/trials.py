@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LEAST_CONTENT, MOST_CONTENT = 0.1, 0.75
+LEAST_CONTENT, MOST_CONTENT = 0.1, 0.85
 """Content fraction: 0 is the photo itself, 1 has nothing of it."""
 
 MOST_STYLE = 0.8
