@@ -12,6 +12,7 @@ from typing import Any
 from impasto.errors import InvalidInput
 
 _KNOWN = {"title", "artist", "year", "source"}
+_PAINTING = "- Painting: "
 _PERCEPTIONS = {
     "vgg19": "VGG-19",
     "lowrank": "Impasto's VGG-19 of low rank",
@@ -94,7 +95,7 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         "",
         f"A style of Impasto, learnt from {entry['title']}{f' ({painter})' if painter else ''}.",
         "",
-        f"- Painting: {about.styles.get(style, {}).get('source') or 'source not stated'}",
+        f"{_PAINTING}{about.styles.get(style, {}).get('source') or 'source not stated'}",
         f"- Photos: {training.get('photos', 'unknown')}; {about.photos or 'source not stated'}",
         f"- Perception: {'; '.join(part for part in (_perception(training), about.perception) if part)}",
         f"- Transformer: {_listed(architecture)}{_base(training)}",
@@ -109,6 +110,11 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         "",
     ]
     return "\n".join(lines)
+
+
+def source_told(card: str) -> str:
+    """Return the painting's source that a model card tells; empty where it tells none."""
+    return next((line.removeprefix(_PAINTING) for line in card.splitlines() if line.startswith(_PAINTING)), "")
 
 
 def _perception(training: Mapping[str, Any]) -> str:

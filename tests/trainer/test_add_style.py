@@ -224,6 +224,31 @@ def test_a_style_of_the_bundle_is_learnt_anew_and_takes_its_place(tmp_path: Path
     assert made.manifest["training"]["recipe"]["content_budget"] == 0.2
 
 
+def test_what_is_known_of_a_painting_stays_known_when_it_is_learnt_anew(tmp_path: Path, base: Bundle) -> None:
+    facts = ["--title", "Fine Strokes", "--artist", "A. Painter", "--year", "1901", "--source", "my own"]
+    assert main(arguments(tmp_path, base, "--steps", "1", *facts)) == 0
+    assert main(arguments(tmp_path, base, "--steps", "2", "--replace", "--year", "1902")) == 0
+
+    style = load_bundle(tmp_path / "mine").styles["fine-strokes"]
+    assert (style.title, style.artist, style.year) == ("Fine Strokes", "A. Painter", "1902")
+    assert "- Painting: my own\n" in style.card
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ([], "replace: there is no style 'fine-strokes' to be replaced: the new bundle keeps none; give --keep"),
+        (["--keep"], "no style 'fine-strokes' to be replaced: the new bundle has coarse, plain"),
+        (["--full"], "replace: with --full no bundle is written; leave one of the two"),
+    ],
+)
+def test_what_is_not_there_cannot_be_replaced(
+    tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str], more: list[str], complaint: str
+) -> None:
+    assert main(arguments(tmp_path, base, "--steps", "1", "--replace", *more)) == 1
+    assert complaint in capsys.readouterr().err
+
+
 def test_facts_of_one_painting_do_not_fit_two(tmp_path: Path, base: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     given = arguments(tmp_path, base, "--steps", "1", "--title", "Both")
     given.insert(1, str(painting(tmp_path / "another.png")))

@@ -27,6 +27,8 @@ def test_a_gradient_that_leads_nowhere_is_wrong_only_if_it_stays(norm: float) ->
     verdicts = [guard.judge(1.0, norm) for _ in range(20)]
     assert verdicts[:-1] == [None] * 19
     assert verdicts[-1] == f"for 20 steps the gradient led nowhere, its norm last {norm:.4g}"
+    assert guard.suspicious == 0  # of the loss, so that checkpoints are written all the while
+    assert guard.passed_over == 10 * 19 + 20
 
 
 def test_a_step_along_a_gradient_that_leads_nowhere_is_not_taken(
@@ -43,6 +45,7 @@ def test_a_step_along_a_gradient_that_leads_nowhere_is_not_taken(
     checkpoint = Checkpoint.load(tmp_path / "out" / CHECKPOINT_FILE)
     assert checkpoint.training["step"] == 6
     assert checkpoint.training["guard"]["rollbacks"] == 0
+    assert checkpoint.training["guard"]["passed_over"] == 2
     assert checkpoint.optimizer["0.step"].item() == 4
 
 

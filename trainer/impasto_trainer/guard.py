@@ -31,12 +31,15 @@ class Guard:
 
     Attributes:
         rollbacks: how often the training went back to an earlier state; each time halved the rate.
-        suspicious: how many steps in a row had a total that is too high, or a gradient that leads nowhere.
+        suspicious: how many steps in a row had a total that is too high.
+        passed_over: how many steps had a gradient that leads nowhere.
     """
 
     def __init__(self) -> None:
         self.rollbacks = 0
         self.suspicious = 0
+        self.passed_over = 0
+        self._steep = 0  # of these, in a row
         self._totals: deque[float] = deque(maxlen=_MEDIAN_OF)
 
     @property
@@ -48,17 +51,27 @@ class Guard:
         """Return what is wrong with this step if the training has diverged, else None."""
         if not math.isfinite(total):
             return f"the loss is {total}"
+        return self._too_steep(gradient_norm) or self._too_high(total)
+
+    def _too_steep(self, gradient_norm: float) -> str | None:
+        if leads_on(gradient_norm):
+            self._steep = 0
+            return None
+        self.passed_over += 1
+        self._steep += 1
+        if self._steep < _PATIENCE:
+            return None
+        return f"for {_PATIENCE} steps the gradient led nowhere, its norm last {gradient_norm:.4g}"
+
+    def _too_high(self, total: float) -> str | None:
         usual = statistics.median(self._totals) if len(self._totals) >= _PATIENCE else math.inf
-        steep = not leads_on(gradient_norm)
-        if total <= _EXPLODED * usual and not steep:
+        if total <= _EXPLODED * usual:
             self.suspicious = 0
             self._totals.append(total)
             return None
         self.suspicious += 1
         if self.suspicious < _PATIENCE:
             return None
-        if steep:
-            return f"for {_PATIENCE} steps the gradient led nowhere, its norm last {gradient_norm:.4g}"
         return f"for {_PATIENCE} steps the loss was above {_EXPLODED:g} times its median {usual:.4g}, last {total:.4g}"
 
     def roll_back(self, wrong: str) -> None:
@@ -76,14 +89,22 @@ class Guard:
                 "go on from the last checkpoint with --resume and a lower --learning-rate or --style-weight"
             )
         self.rollbacks += 1
-        self.suspicious = 0
+        self.suspicious = self._steep = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint, JSON-ready."""
-        return {"rollbacks": self.rollbacks, "suspicious": self.suspicious, "totals": list(self._totals)}
+        return {
+            "rollbacks": self.rollbacks,
+            "suspicious": self.suspicious,
+            "passed_over": self.passed_over,
+            "steep": self._steep,
+            "totals": list(self._totals),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over the state from a checkpoint."""
         self.rollbacks = int(state["rollbacks"])
         self.suspicious = int(state["suspicious"])
+        self.passed_over = int(state.get("passed_over", 0))  # checkpoints from before steps were passed over have none
+        self._steep = int(state.get("steep", 0))
         self._totals.extend(state["totals"])

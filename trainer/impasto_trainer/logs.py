@@ -64,7 +64,8 @@ class LossLog:
         means = {name: round(value / self._count, 6) for name, value in self._sums.items()}
         # First, so that a line that cannot be written is lost rather than tried at every step.
         self._count, self._sums = 0, dict.fromkeys(_MEANS, 0.0)
-        line = {"step": progress.step, **means, "rate": progress.rate, "unreadable": progress.unreadable}
+        counts = {"unreadable": progress.unreadable, "passed_over": progress.passed_over}
+        line = {"step": progress.step, **means, "rate": progress.rate, **counts}
         self._append(line)
         return line
 

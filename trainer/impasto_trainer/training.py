@@ -50,6 +50,7 @@ class Progress:
         rate: the learning rate.
         waited: s that this step waited for its photos.
         unreadable: photos that this process could not decode so far.
+        passed_over: steps so far that were not taken, since their gradient led nowhere.
         wrong: what was wrong with the step, if it made the training go back to an earlier state.
     """
 
@@ -64,6 +65,7 @@ class Progress:
     rate: float
     waited: float
     unreadable: int
+    passed_over: int
     wrong: str | None
 
 
@@ -208,6 +210,7 @@ class Training:
             rate=rate,
             waited=waited,
             unreadable=self.photos.unreadable,
+            passed_over=self.guard.passed_over,
             wrong=wrong,
         )
 

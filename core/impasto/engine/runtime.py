@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
@@ -64,13 +65,15 @@ def runtime() -> Any:
             "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'impasto[cpu]' or 'impasto[cuda]'"
         )
     os.environ.setdefault(_QUIET, "1")
+    first = "onnxruntime" not in sys.modules
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise MissingDependency("onnxruntime", "cpu") from error
     except ImportError as error:
         raise EngineError(f"onnxruntime is installed but cannot be loaded: {error}; reinstall it") from error
-    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)  # of what belongs to no session, as a device's memory
+    if first:  # a program that has imported it before has its own idea of what is to be told
+        onnxruntime.set_default_logger_severity(_ERRORS_ONLY)  # of what belongs to no session, as a device's memory
     return onnxruntime
 
 

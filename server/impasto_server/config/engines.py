@@ -24,7 +24,7 @@ class EngineOptions(BaseModel, frozen=True):
         0,
         ge=0,
         description="threads that decode, scale and encode pictures; 0 is 2 beside an engine on the processor, and one "
-        "a core, 8 at most, where a GPU paints",
+        "a core, 8 at most, where there is CUDA",
     )
     cache_bytes: int = Field(
         0, ge=0, description="memory for results, which are then not painted again for the same request; 0 keeps none"

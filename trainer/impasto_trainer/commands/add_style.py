@@ -17,7 +17,7 @@ import torch
 
 from impasto.backbones import CONTENT_LAYERS, STYLE_LAYERS
 from impasto.bundle import MANIFEST, Bundle, is_id, load_bundle, slug
-from impasto.cards import About
+from impasto.cards import About, source_told
 from impasto.errors import BundleError, CheckpointError, InvalidInput
 from impasto.nn.bundled import read_checkpoint
 from impasto.nn.checkpoint import CHECKPOINT_FILE, Checkpoint
@@ -76,12 +76,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check everything, then learn the codes, and write the bundle."""
+    if options.replace and options.full:
+        raise InvalidInput("replace", "with --full no bundle is written; leave one of the two")
     base = load_bundle(or_starter(options.bundle))
     learnt = read_checkpoint(base)
     paintings = read_paintings(options.painting)
     about = _about(options, paintings)
     _name(options)
     kept = [] if options.full else _kept(options, base, paintings)
+    known = _known(paintings, kept)
+    about = replace(about, styles={**about.styles, **{s: {**known[s], **about.styles.get(s, {})} for s in known}})
     work = options.out if options.full else options.out.with_name(f"{options.out.name}.training")
     earlier = _earlier(work, learnt, options) if options.resume else None
     training_photos, held_out = split_photos(options, base.size_multiple)
@@ -184,16 +188,28 @@ def _name(options: argparse.Namespace) -> str:
     return name
 
 
+def _known(paintings: Sequence[Painting], kept: Sequence[Bundle]) -> dict[str, dict[str, str]]:
+    """Return what the bundles that are kept tell of the paintings whose styles are learnt anew."""
+    known = {}
+    for bundle in kept:
+        for style in {painting.style for painting in paintings} & bundle.styles.keys():
+            told = bundle.styles[style]
+            facts = {"title": told.title, "artist": told.artist, "year": told.year, "source": source_told(told.card)}
+            known[style] = {name: value for name, value in facts.items() if value}
+    return known
+
+
 def _kept(options: argparse.Namespace, base: Bundle, paintings: Sequence[Painting]) -> list[Bundle]:
     """Return the bundles whose styles the new one will have too.
 
     Raises:
         BundleError: at --out is something else than a bundle of this transformer.
-        InvalidInput: one of them has a style of this id already.
+        InvalidInput: one of them has a style of this id already, or none has one that is to be replaced.
     """
     kept = [base] if options.keep else []
     if options.out.exists():
         kept.append(_present(options.out, base))
+    _check_replaced(options, kept, paintings)
     for bundle in kept:
         for painting in paintings:
             again = options.replace or (options.resume and bundle.path == options.out)
@@ -203,6 +219,15 @@ def _kept(options: argparse.Namespace, base: Bundle, paintings: Sequence[Paintin
                     f"{bundle.path} has a style {painting.style!r} already; rename {painting.file}, or give --replace",
                 )
     return kept
+
+
+def _check_replaced(options: argparse.Namespace, kept: Sequence[Bundle], paintings: Sequence[Painting]) -> None:
+    """Raise InvalidInput if a style should be replaced that is not there."""
+    there = {style for bundle in kept for style in bundle.styles}
+    for painting in paintings if options.replace else ():
+        if painting.style not in there:
+            has = f"has {', '.join(sorted(there))}" if there else "keeps none; give --keep"
+            raise InvalidInput("replace", f"there is no style {painting.style!r} to be replaced: the new bundle {has}")
 
 
 def _present(out: Path, base: Bundle) -> Bundle:

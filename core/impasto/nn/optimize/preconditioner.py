@@ -63,14 +63,14 @@ class Preconditioner:
         """Return what `restore` reads."""
         return {
             "learnt_pairs": torch.tensor(self._pairs),
-            "learnt_moves": self._moves,
-            "learnt_turns": self._turns,
+            "learnt_moves": self._moves[0],
+            "learnt_turns": self._turns[0],
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
         self._pairs = int(state["learnt_pairs"])
-        self._moves, self._turns = (state[f"learnt_{kind}"].view_as(self._reach) for kind in ("moves", "turns"))
+        self._moves, self._turns = state["learnt_moves"][None], state["learnt_turns"][None]
         if self._pairs >= _LEAST_PAIRS:
             self._reach = self._learnt()
 

@@ -7,24 +7,13 @@ is added on the right and at the bottom is 0, and cut off again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 LEVELS = 5  # stripes of 1, 2, 4, 8 and 16 px, and what is left: means over squares of 32 px
-
-_COLORS = torch.nn.functional.normalize(  # lightness, red against blue, green against both: orthonormal rows
-    torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]), dim=1
-)
-
-
-_SQUARE = (
-    0.5
-    * torch.tensor(  # of four neighbours: their mean, twice, and stripes upright, level, and both; its inverse
-        [[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
-    )
-)
 
 
 def analyse(images: Tensor) -> Tensor:
@@ -35,7 +24,7 @@ def analyse(images: Tensor) -> Tensor:
     """
     height, width = images.shape[2:]
     side = 2**LEVELS
-    values = torch.einsum("ij,njhw->nihw", _COLORS.to(images), images)
+    values = torch.einsum("ij,njhw->nihw", _colors(images.device), images)
     values = F.pad(values, (0, -width % side, 0, -height % side)).contiguous()
     for level in range(LEVELS):
         corner = _corner(values, level)
@@ -49,7 +38,7 @@ def synthesise(values: Tensor, height: int, width: int) -> Tensor:
     for level in reversed(range(LEVELS)):
         corner = _corner(values, level)
         _transform(_quarters(corner), _squares(corner))
-    images = torch.einsum("ij,nihw->njhw", _COLORS.to(values), values[..., :height, :width])
+    images = torch.einsum("ij,nihw->njhw", _colors(values.device), values[..., :height, :width])
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -86,4 +75,19 @@ def _quarters(corner: Tensor) -> Tensor:
 def _transform(source: Tensor, target: Tensor) -> None:
     """Write four transformed values where `target` has a square's; one product, however many pictures there are."""
     fours = source.reshape(4, -1)
-    target.copy_((_SQUARE.to(fours) @ fours).view(source.shape))
+    target.copy_((_square(fours.device) @ fours).view(source.shape))
+
+
+# Once a device: to copy them there makes the host wait for it, and there are twenty transforms a step.
+@cache
+def _colors(device: torch.device) -> Tensor:
+    """Return lightness, red against blue, and green against both, as orthonormal rows [3, 3]."""
+    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    return F.normalize(rows, dim=1).to(device)
+
+
+@cache
+def _square(device: torch.device) -> Tensor:
+    """Return what makes twice the mean and three kinds of stripes of a square's four pixels [4, 4]; its own inverse."""
+    signs = [[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
+    return 0.5 * torch.tensor(signs, device=device)
