@@ -22,6 +22,8 @@ from impasto_client import Client
 from impasto_server.local import LocalServer, local_server
 from tests.peers.processes import ROOT, run, run_program
 
+VERSION = load_bundle(STARTER).version
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -76,15 +78,15 @@ def test_tritonclient_sees_the_server_and_its_model(sync: Any) -> None:
     found = sync["server"]
     assert found["live"] is found["ready"] is found["model ready"] is True
     assert found["another"] is False
-    assert (found["name"], found["versions"], found["largest batch"]) == ("impasto", ["2"], 64)
+    assert (found["name"], found["versions"], found["largest batch"]) == ("impasto", [VERSION], 64)
     assert found["inputs"][:5] == ["image", "pixels", "pixels_uint8", "style", "blend"]
     assert found["formats"] == {"pixels": "FORMAT_NHWC", "pixels_uint8": "FORMAT_NHWC"}
     assert found["types"] == {"painted": "TYPE_STRING", "pixels": "TYPE_FP32", "pixels_uint8": "TYPE_UINT8"}
-    assert found["index"] == [["starter", "2", "READY"]]
+    assert found["index"] == [["starter", VERSION, "READY"]]
 
 
 def test_tritonclient_gets_the_pictures_that_stylize_gives_to_the_byte(sync: Any, setting: Setting) -> None:
-    assert sync["painted"] == {"id": "17", "version": "2", "shape": [2, 1]}
+    assert sync["painted"] == {"id": "17", "version": VERSION, "shape": [2, 1]}
     one = setting.stylized("rocket.jpg", "great-wave", strength=0.8)
     assert setting.read("one.png") == one
     assert setting.read("two0.png") == setting.stylized("rocket.jpg", "great-wave")
@@ -104,7 +106,7 @@ def test_tritonclient_gets_of_pixels_what_a_file_of_them_becomes(sync: Any, sett
     ("attempt", "code", "says"),
     [
         ("unknown model", "NOT_FOUND", "no model 'nope'. Available: starter"),
-        ("unknown version", "NOT_FOUND", "no version '9' of model 'starter' is held. Available: 2"),
+        ("unknown version", "NOT_FOUND", f"no version '9' of model 'starter' is held. Available: {VERSION}"),
         ("unknown style", "NOT_FOUND", "no style 'great-wav'; did you mean 'great-wave'?"),
         ("wrong name", "INVALID_ARGUMENT", "inputs: no input is named 'photo'"),
         ("wrong shape", "INVALID_ARGUMENT", "image: has the shape [1, 1, 1]; send [N, 1] or [N]"),
@@ -133,7 +135,7 @@ def test_tritonclient_is_told_what_is_wrong(sync: Any, attempt: str, code: str, 
 
 def test_tritonclient_sees_counters_rise(sync: Any) -> None:
     before, after = sync["statistics"]
-    assert before["version"] == after["version"] == "2"
+    assert before["version"] == after["version"] == VERSION
     assert after["photos"] == before["photos"] + 2
     assert after["requests"] == before["requests"] + 1
     assert after["runs"] > before["runs"] > 0

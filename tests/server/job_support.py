@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,11 @@ def open_store(folder: Path) -> Jobs:
 
 def blobs(folder: Path) -> list[str]:
     """Return the names of all blobs of jobs."""
-    root = folder / "state" / "blobs"
-    return sorted(f"{file.parent.name}/{file.name}" for file in root.glob("*/*"))
+    found: list[str] = []
+    for job in (folder / "state" / "blobs").glob("*"):
+        with suppress(FileNotFoundError, NotADirectoryError):  # deleted meanwhile, or no job's
+            found += [f"{job.name}/{file.name}" for file in job.iterdir()]
+    return sorted(found)
 
 
 def request_of(**others: Any) -> pb.StylizeRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -209,6 +210,6 @@ def bring_both(page: Page) -> None:
     expect(page.get_by_role("button", name="Paint it")).to_be_enabled()
 
 
-def progress(page: Page, words: str) -> None:
+def progress(page: Page, words: str | re.Pattern[str]) -> None:
     """Wait until it is said of the job."""
     expect(page.locator(".progress")).to_contain_text(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def test_another_photo_can_be_looked_at_meanwhile(browser: Browser, tmp_path: Pa
         visit(browser, ready(program)) as page,
     ):
         begin_job(page)
-        progress(page, "Waiting for its turn")
+        progress(page, re.compile("Waiting for its turn|Looking at the painting|painted"))
         page.get_by_label("New photo").set_input_files(PHOTOS / "coffee.jpg")
         choose_style(page)
         assert easel(page).size == (600, 400)

@@ -62,7 +62,7 @@ def painted(client: InferenceServerClient, rocket: bytes, coffee: bytes, folder:
     two = client.infer(
         MODEL,
         [given("image", texts(rocket, coffee)), given("style", texts("great-wave", "starry-night"))],
-        model_version="2",
+        model_version=current_version(client),
         parameters=asked,
     )
     for number, file in enumerate(two.as_numpy("painted")[:, 0]):
@@ -135,11 +135,15 @@ def refused(client: InferenceServerClient, **asked: Any) -> list[str]:
     return ["OK", ""]
 
 
+def current_version(client: InferenceServerClient) -> str:
+    return str(client.get_model_metadata(MODEL).versions[-1])
+
+
 def statistics(client: InferenceServerClient, rocket: bytes) -> list[dict[str, Any]]:
     """Return what is counted before a request of two photos, and after it."""
     before = client.get_inference_statistics(MODEL)
     client.infer(MODEL, [given("image", texts(rocket, rocket)), given("style", texts("great-wave"))], parameters=SMALL)
-    after = client.get_inference_statistics(MODEL, "2")
+    after = client.get_inference_statistics(MODEL, current_version(client))
     return [
         {
             "version": found.model_stats[0].version,
