@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -48,13 +49,13 @@ class Place:
     def blobs(self) -> dict[str, bytes]:
         """Return what is stored of jobs, half-written files included."""
         root = self.state / "blobs"
-        files = [path for path in root.rglob("*") if path.is_file() and path.name != "impasto-blobs"]
-        return {str(path.relative_to(root)): path.read_bytes() for path in files}
+        files = {path: data for path, data in _files(root).items() if path.name != "impasto-blobs"}
+        return {str(path.relative_to(root)): data for path, data in files.items()}
 
     def found(self, traces: Sequence[bytes]) -> dict[str, list[bytes]]:
         """Return which of these bytes are in which file."""
-        files = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-        found = {str(path): [trace for trace in traces if trace in data] for path, data in files.items()}
+        files = _files(self.folder).items()
+        found = {str(path): [trace for trace in traces if trace in data] for path, data in files}
         return {path: traces for path, traces in found.items() if traces}
 
     def traces(self) -> list[bytes]:
@@ -64,6 +65,17 @@ class Place:
             digests = [digest.encode() for (digest,) in connection.execute("SELECT digest FROM impasto_jobs")]
         connection.close()
         return [*pieces, *digests, REQUEST_ID.encode(), b"Ada Lovelace", b"A hill at dusk"]
+
+
+def _files(root: Path) -> dict[Path, bytes]:
+    """Return what is in all files below a folder, but for those that are deleted or renamed meanwhile."""
+    found: dict[Path, bytes] = {}
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder) / name for name in names):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found[path] = path.read_bytes()
+    return found
 
 
 def _places(data: bytes) -> Iterator[int]:
