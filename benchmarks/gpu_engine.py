@@ -111,14 +111,11 @@ def served_table(options: argparse.Namespace) -> str:
     bundle = load_bundle(options.bundle)
     provider = available_providers()[0]
     style, code = next(iter(bundle.codes.items()))
-    places = str(2 * max(options.clients))  # so that nobody is refused
-    serving = ["--bundle", str(bundle.path), "--provider", provider.value, "--max-concurrent-requests", places]
+    serving = ["--bundle", str(bundle.path), "--provider", provider.value, "--log-level", "warning"]
+    serving += ["--max-concurrent-requests", str(2 * max(options.clients))]  # so that nobody is refused
     engine = open_engine(bundle, provider=provider)
     rows = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        local_server(Path(folder), [*serving, "--log-level", "warning"]) as server,
-    ):
+    with tempfile.TemporaryDirectory() as folder, local_server(Path(folder), serving) as server:
         for size in options.sizes:
             ceiling = max(_throughput(engine, code, batch, size, options.runs) for batch in (1, options.batches[-1]))
             for clients in options.clients:

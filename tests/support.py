@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from impasto.bundle import CODES, GRAPH, IDENTITY, WEIGHTS, Bundle, write_bundle
 from impasto.codes import Codes
 
 CODE_SIZE = 10
+
+
+def all_below(root: Path) -> list[Path]:
+    """Return the files and folders below a folder; unlike `Path.rglob`, also while others delete some of them."""
+    return [Path(folder) / name for folder, folders, files in os.walk(root) for name in (*folders, *files)]
 
 
 def gradient(width: int = 64, height: int = 48) -> images.Pixels:

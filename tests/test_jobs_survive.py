@@ -18,7 +18,7 @@ from impasto.jobs import ANONYMOUS, Job, Jobs, State
 from impasto.optimization import Optimization
 from impasto_worker.slow import stirred
 from tests.postgres import Postgres
-from tests.support import gradient
+from tests.support import all_below, gradient
 from tests.worker.processes import WorkerProcess, worker
 from tests.worker.support import PHOTO, WAIT, add_job, is_at, now, result, wait_for, wait_for_end
 
@@ -45,7 +45,7 @@ class Place:
 
     def blobs(self, job: Job) -> set[str]:
         """Return the names of a job's pictures; its folder is gone when there are none."""
-        return {path.name for path in (self.folder / "blobs").rglob("*") if job.id in path.parts}
+        return {path.name for path in all_below(self.folder / "blobs") if job.id in path.parts}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

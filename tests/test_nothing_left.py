@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import time
@@ -26,6 +25,7 @@ from impasto_server.local import LocalServer, local_server
 from tests.core.exifs import phone, photo
 from tests.core.graphs import gate_bundle
 from tests.core.masks import png
+from tests.support import all_below
 from tests.worker.processes import WorkerProcess, worker
 from tests.worker.support import WAIT
 
@@ -70,11 +70,10 @@ class Place:
 def _files(root: Path) -> dict[Path, bytes]:
     """Return what is in all files below a folder, but for those that are deleted or renamed meanwhile."""
     found: dict[Path, bytes] = {}
-    for folder, _, names in os.walk(root):
-        for path in (Path(folder) / name for name in names):
-            with suppress(FileNotFoundError):
-                if path.is_file():
-                    found[path] = path.read_bytes()
+    for path in all_below(root):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[path] = path.read_bytes()
     return found
 
 

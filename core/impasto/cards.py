@@ -13,6 +13,7 @@ from impasto.errors import InvalidInput
 
 _KNOWN = {"title", "artist", "year", "source"}
 _PAINTING = "- Painting: "
+_UNTOLD = "source not stated"
 _PERCEPTIONS = {
     "vgg19": "VGG-19",
     "lowrank": "Impasto's VGG-19 of low rank",
@@ -95,8 +96,8 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
         "",
         f"A style of Impasto, learnt from {entry['title']}{f' ({painter})' if painter else ''}.",
         "",
-        f"{_PAINTING}{about.styles.get(style, {}).get('source') or 'source not stated'}",
-        f"- Photos: {training.get('photos', 'unknown')}; {about.photos or 'source not stated'}",
+        f"{_PAINTING}{about.styles.get(style, {}).get('source') or _UNTOLD}",
+        f"- Photos: {training.get('photos', 'unknown')}; {about.photos or _UNTOLD}",
         f"- Perception: {'; '.join(part for part in (_perception(training), about.perception) if part)}",
         f"- Transformer: {_listed(architecture)}{_base(training)}",
         f"- Training: {training.get('step', 0)} steps on {training.get('device', 'unknown')}, "
@@ -114,7 +115,8 @@ def model_card(style: str, about: About, architecture: Mapping[str, Any], traini
 
 def source_told(card: str) -> str:
     """Return the painting's source that a model card tells; empty where it tells none."""
-    return next((line.removeprefix(_PAINTING) for line in card.splitlines() if line.startswith(_PAINTING)), "")
+    told = next((line.removeprefix(_PAINTING) for line in card.splitlines() if line.startswith(_PAINTING)), "")
+    return "" if told == _UNTOLD else told
 
 
 def _perception(training: Mapping[str, Any]) -> str:

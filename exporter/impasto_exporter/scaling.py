@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 _ONE_PICTURE = "shape_of_one_picture"
 _A_LIST = "shape_of_a_list"
@@ -70,7 +71,7 @@ class _Reading:
         for node in nodes:
             for name in node.input:
                 self._takers.setdefault(name, []).append(node)
-        stays = [tensor for tensor in graph.initializer if not _is_stored(tensor)]
+        stays = [tensor for tensor in graph.initializer if not uses_external_data(tensor)]  # as weights do
         self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in stays}
         self._outputs = {output.name for output in graph.output}
 
@@ -106,11 +107,6 @@ class _Reading:
             return None
         axes = self._constants.get(maker.input[1])
         return maker if axes is not None and axes.tolist() == [2, 3] else None
-
-
-def _is_stored(tensor: onnx.TensorProto) -> bool:
-    """Tell whether a constant lies in another file, as weights do."""
-    return tensor.data_location == onnx.TensorProto.EXTERNAL
 
 
 def _one_node(one: _Norm) -> list[NodeProto]:

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto
+from onnx.external_data_helper import uses_external_data
 
 from impasto.bundle import GRAPH, HALF_GRAPH, STARTER, Bundle, load_bundle, write_bundle
 from impasto.cards import About
@@ -103,9 +104,8 @@ def test_every_value_is_rounded_once_where_it_is_used_twice(done: Export) -> Non
 
 def test_both_graphs_refer_to_the_same_weights(done: Export) -> None:
     models = [onnx.load(path, load_external_data=False) for path in done.bundle.graphs.values()]
-    stored = TensorProto.EXTERNAL
     one, other = (
-        [tensor.SerializeToString() for tensor in model.graph.initializer if tensor.data_location == stored]
+        [tensor.SerializeToString() for tensor in model.graph.initializer if uses_external_data(tensor)]
         for model in models
     )
 

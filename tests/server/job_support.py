@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from impasto.jobs import Claim, Jobs, Progress, Result
 from impasto.v1 import stylizer_pb2 as pb
 from impasto_server.config import Config
 from tests.server.support import Served, options, photo, serving
-from tests.support import fake_bundle
+from tests.support import all_below, fake_bundle
 
 PAINTING = photo(40, 30)
 RESULT = photo(64, 48)
@@ -112,11 +112,8 @@ def open_store(folder: Path) -> Jobs:
 
 def blobs(folder: Path) -> list[str]:
     """Return the names of all blobs of jobs."""
-    found: list[str] = []
-    for job in (folder / "state" / "blobs").glob("*"):
-        with suppress(FileNotFoundError, NotADirectoryError):  # deleted meanwhile, or no job's
-            found += [f"{job.name}/{file.name}" for file in job.iterdir()]
-    return sorted(found)
+    root = folder / "state" / "blobs"
+    return sorted(f"{file.parent.name}/{file.name}" for file in all_below(root) if file.parent.parent == root)
 
 
 def request_of(**others: Any) -> pb.StylizeRequest:

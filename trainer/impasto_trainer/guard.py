@@ -51,28 +51,20 @@ class Guard:
         """Return what is wrong with this step if the training has diverged, else None."""
         if not math.isfinite(total):
             return f"the loss is {total}"
-        return self._too_steep(gradient_norm) or self._too_high(total)
-
-    def _too_steep(self, gradient_norm: float) -> str | None:
-        if leads_on(gradient_norm):
-            self._steep = 0
-            return None
-        self.passed_over += 1
-        self._steep += 1
-        if self._steep < _PATIENCE:
-            return None
-        return f"for {_PATIENCE} steps the gradient led nowhere, its norm last {gradient_norm:.4g}"
-
-    def _too_high(self, total: float) -> str | None:
+        steep = not leads_on(gradient_norm)
+        self.passed_over += steep
+        self._steep = self._steep + 1 if steep else 0
+        if self._steep >= _PATIENCE:
+            return f"for {_PATIENCE} steps the gradient led nowhere, its norm last {gradient_norm:.4g}"
         usual = statistics.median(self._totals) if len(self._totals) >= _PATIENCE else math.inf
-        if total <= _EXPLODED * usual:
-            self.suspicious = 0
+        high = total > _EXPLODED * usual
+        self.suspicious = self.suspicious + 1 if high else 0
+        if self.suspicious >= _PATIENCE:
+            times = f"{_EXPLODED:g} times its median {usual:.4g}"
+            return f"for {_PATIENCE} steps the loss was above {times}, last {total:.4g}"
+        if not high:
             self._totals.append(total)
-            return None
-        self.suspicious += 1
-        if self.suspicious < _PATIENCE:
-            return None
-        return f"for {_PATIENCE} steps the loss was above {_EXPLODED:g} times its median {usual:.4g}, last {total:.4g}"
+        return None
 
     def roll_back(self, wrong: str) -> None:
         """Count a return to an earlier state.

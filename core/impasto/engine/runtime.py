@@ -39,7 +39,7 @@ def available_providers() -> list[Provider]:
     found = [Provider.CPU]
     if openvino_device(ort) is not None:
         found.insert(0, Provider.OPENVINO)
-    if cuda_is_here():
+    if _has_cuda(ort):
         found.insert(0, Provider.CUDA)
     return found
 
@@ -50,7 +50,11 @@ def cuda_is_here() -> bool:
     Raises:
         MissingDependency, EngineError: as `available_providers`.
     """
-    return CUDA in runtime().get_available_providers() and _cuda_device_present()
+    return _has_cuda(runtime())
+
+
+def _has_cuda(ort: Any) -> bool:
+    return CUDA in ort.get_available_providers() and _cuda_device_present()
 
 
 def runtime() -> Any:

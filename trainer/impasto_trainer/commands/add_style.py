@@ -84,8 +84,7 @@ def run(options: argparse.Namespace) -> None:
     about = _about(options, paintings)
     _name(options)
     kept = [] if options.full else _kept(options, base, paintings)
-    known = _known(paintings, kept)
-    about = replace(about, styles={**about.styles, **{s: {**known[s], **about.styles.get(s, {})} for s in known}})
+    about = _with_what_is_known(about, paintings, kept)
     work = options.out if options.full else options.out.with_name(f"{options.out.name}.training")
     earlier = _earlier(work, learnt, options) if options.resume else None
     training_photos, held_out = split_photos(options, base.size_multiple)
@@ -188,15 +187,16 @@ def _name(options: argparse.Namespace) -> str:
     return name
 
 
-def _known(paintings: Sequence[Painting], kept: Sequence[Bundle]) -> dict[str, dict[str, str]]:
-    """Return what the bundles that are kept tell of the paintings whose styles are learnt anew."""
-    known = {}
+def _with_what_is_known(about: About, paintings: Sequence[Painting], kept: Sequence[Bundle]) -> About:
+    """Return what people tell, and for styles that are learnt anew what the bundles that are kept tell besides."""
+    styles = dict(about.styles)
     for bundle in kept:
         for style in {painting.style for painting in paintings} & bundle.styles.keys():
             told = bundle.styles[style]
             facts = {"title": told.title, "artist": told.artist, "year": told.year, "source": source_told(told.card)}
-            known[style] = {name: value for name, value in facts.items() if value}
-    return known
+            known = {name: value for name, value in facts.items() if value}
+            styles[style] = {**known, **about.styles.get(style, {})}
+    return replace(about, styles=styles)
 
 
 def _kept(options: argparse.Namespace, base: Bundle, paintings: Sequence[Painting]) -> list[Bundle]:
